@@ -1,0 +1,159 @@
+"""Every error that recsys raises on purpose.
+
+::
+
+    RecsysError
+    ├─ InputError(ValueError)        the caller's argument; nothing changed
+    ├─ StateError(RuntimeError)      the recommender cannot do this now
+    │  ├─ ClosedError                it was closed
+    │  ├─ PausedError                it is paused: nothing is written
+    │  └─ ForkedError                it was opened by the parent of this process
+    ├─ StoreError(OSError)           the file
+    │  ├─ BusyError                  another process holds it: try again
+    │  ├─ FullError                  no space is left on the disk
+    │  ├─ CorruptError               the log in it is damaged
+    │  ├─ VersionError               it was written by a newer recsys
+    │  └─ WrongKeyError              the key does not open it
+    ├─ CheckpointError(ValueError)   internal: always answered by a rebuild
+    └─ MissingExtraError(ImportError)  names the pip extra to install
+
+No message carries an item id, a text or a context value. The offending field
+is named by the attribute ``field``.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BusyError",
+    "CheckpointError",
+    "ClosedError",
+    "CorruptError",
+    "ForkedError",
+    "FullError",
+    "InputError",
+    "MissingExtraError",
+    "PausedError",
+    "RecsysError",
+    "StateError",
+    "StoreError",
+    "VersionError",
+    "WrongKeyError",
+]
+
+
+class RecsysError(Exception):
+    """The root of every error that recsys raises on purpose.
+
+    Stability: stable
+    """
+
+
+class InputError(RecsysError, ValueError):
+    """An argument is not usable. Raised before anything changes.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what would be right, without the value itself.
+    field : str
+        The name of the argument, or of the part of it, that is wrong.
+
+    Stability: stable
+    """
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class StateError(RecsysError, RuntimeError):
+    """The recommender is in no state to do this.
+
+    Stability: stable
+    """
+
+
+class ClosedError(StateError):
+    """The recommender was closed; open a new one on the same path.
+
+    Stability: stable
+    """
+
+
+class PausedError(StateError):
+    """The recommender is paused, so nothing may be written; call ``resume()`` first.
+
+    Stability: stable
+    """
+
+
+class ForkedError(StateError):
+    """The recommender was opened before a fork; open a new one in the child.
+
+    Stability: stable
+    """
+
+
+class StoreError(RecsysError, OSError):
+    """The file cannot be read or written as it is.
+
+    Stability: stable
+    """
+
+
+class BusyError(StoreError):
+    """Another process is writing to the file; the call may be tried again.
+
+    Stability: stable
+    """
+
+
+class FullError(StoreError):
+    """The disk or the file's quota is full; nothing was written.
+
+    Stability: stable
+    """
+
+
+class CorruptError(StoreError):
+    """The log is damaged. The file is left exactly as it was found.
+
+    Stability: stable
+    """
+
+
+class VersionError(StoreError):
+    """The file was written by a newer recsys; update recsys to open it.
+
+    Stability: stable
+    """
+
+
+class WrongKeyError(StoreError):
+    """The key does not open this file.
+
+    Stability: stable
+    """
+
+
+class CheckpointError(RecsysError, ValueError):
+    """A checkpoint cannot be used. Internal: the answer is always a rebuild.
+
+    Stability: provisional
+    """
+
+
+class MissingExtraError(RecsysError, ImportError):
+    """An optional dependency is missing.
+
+    Parameters
+    ----------
+    extra : str
+        The pip extra that brings it, as in ``pip install "recsys-embedded[cli]"``.
+
+    Stability: stable
+    """
+
+    def __init__(self, extra: str) -> None:
+        super().__init__(f'this needs an optional extra: pip install "recsys-embedded[{extra}]"')
+        self.extra = extra

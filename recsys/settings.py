@@ -1,0 +1,109 @@
+"""What a host may choose, in one frozen object, validated once.
+
+Settings belong to the host and not to the file: the same log opened with other
+settings is learnt anew with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+
+from recsys.errors import InputError
+
+__all__ = ["DEFAULT_KIND_WEIGHTS", "Settings"]
+
+# How much evidence one event of a kind is. Negative: evidence against the item.
+DEFAULT_KIND_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {
+        "click": 1.0,
+        "open": 1.0,
+        "play": 1.0,
+        "purchase": 1.0,
+        "visit": 1.0,
+        "like": 1.0,
+        "command": 1.0,
+        "view": 0.5,
+        "skip": -0.5,
+        "dislike": -1.0,
+        "hate": -1.0,
+        "return": -0.5,
+    }
+)
+
+_SYNCHRONOUS = ("full", "normal")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a host may choose.
+
+    Parameters
+    ----------
+    kind_weights : mapping of str to float
+        Weight of an event by its kind, -10 to 10; merged over the defaults. Kinds not named weigh 1.
+    session_gap_minutes : float
+        A longer silence starts a new session. Greater than 0.
+    choice_set_size : int
+        At most how many candidates one organic choice is learnt against, 2 to 1,000.
+    checkpoint_events : int
+        Write a checkpoint after about this many new events, 16 to 1,000,000.
+    synchronous : {"full", "normal"}
+        ``"full"``: an acknowledged event survives a power cut. ``"normal"``: it survives
+        the death of the process; a power cut may take the last moments.
+    busy_timeout_ms : int
+        How long to wait for another process that is writing, 0 to 600,000.
+
+    Raises
+    ------
+    InputError
+        When a value is out of its range.
+
+    Stability: stable
+    """
+
+    kind_weights: Mapping[str, float] = field(default_factory=dict)
+    session_gap_minutes: float = 30.0
+    choice_set_size: int = 64
+    checkpoint_events: int = 1024
+    synchronous: str = "full"
+    busy_timeout_ms: int = 5000
+
+    def __post_init__(self) -> None:
+        weights = dict(DEFAULT_KIND_WEIGHTS)
+        for kind, weight in dict(self.kind_weights).items():
+            if not isinstance(kind, str) or kind in ("", "shown", "steer"):
+                raise InputError("kinds are non-empty strings other than 'shown' and 'steer'", field="kind_weights")
+            weights[kind] = _number(weight, "kind_weights", -10.0, 10.0)
+        object.__setattr__(self, "kind_weights", MappingProxyType(weights))
+        _number(self.session_gap_minutes, "session_gap_minutes", 0.001, 1e6)
+        _integer(self.choice_set_size, "choice_set_size", 2, 1000)
+        _integer(self.checkpoint_events, "checkpoint_events", 16, 1_000_000)
+        _integer(self.busy_timeout_ms, "busy_timeout_ms", 0, 600_000)
+        if self.synchronous not in _SYNCHRONOUS:
+            raise InputError('synchronous is "full" or "normal"', field="synchronous")
+
+    def learning(self) -> dict[str, object]:
+        """The part that what is learnt depends on, as plain JSON values."""
+        storage = ("checkpoint_events", "synchronous", "busy_timeout_ms")
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in storage}
+        plain["kind_weights"] = dict(sorted(self.kind_weights.items()))
+        return plain
+
+
+def _number(value: object, name: str, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"{name}: a finite number is needed", field=name)
+    if not low <= value <= high:
+        raise InputError(f"{name}: must lie in [{low:g}, {high:g}]", field=name)
+    return float(value)
+
+
+def _integer(value: object, name: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{name}: an integer is needed", field=name)
+    if not low <= value <= high:
+        raise InputError(f"{name}: must lie in [{low}, {high}]", field=name)
+    return value

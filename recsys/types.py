@@ -1,0 +1,419 @@
+"""The plain records that cross the public face, all frozen and slotted.
+
+Their ``repr`` shows shapes and sizes and never an id, a text or a context
+value, so that a log file or a crash report cannot carry what a person did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, overload
+
+__all__ = [
+    "Context",
+    "Evaluation",
+    "Event",
+    "Explanation",
+    "Finding",
+    "Habit",
+    "Item",
+    "Metric",
+    "Profile",
+    "Reason",
+    "Receipt",
+    "Recommendation",
+    "Scalar",
+    "Slate",
+    "Stats",
+    "Term",
+]
+
+Scalar: TypeAlias = str | int | float | bool
+Context: TypeAlias = Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Item:
+    """Something that can be recommended.
+
+    Parameters
+    ----------
+    id : str
+        The host's own id, 1 to 512 characters.
+    title : str
+        What a person calls it; used in reasons. Empty when unknown.
+    tags : tuple of str
+        Short labels; ``steer`` works on them.
+    attributes : mapping of str to str, int, float or bool
+        Whatever else the host knows.
+
+    Stability: stable
+    """
+
+    id: str
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Item(<redacted>, n_tags={len(self.tags)}, n_attributes={len(self.attributes)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Event:
+    """One thing that happened, exactly as it stands in the log.
+
+    Parameters
+    ----------
+    at_us : int
+        Microseconds since 1970-01-01 UTC.
+    uid : str
+        Random, 16 hexadecimal digits when made here. Events are ordered by ``(at_us, uid)``.
+    item_id : str
+        The item; for ``kind="shown"`` empty; for ``kind="steer"`` an item id or a tag.
+    kind : str
+        What was done: ``"click"``, ``"play"``, ``"purchase"``, ``"skip"``, ...
+    offset_min : int
+        UTC offset at that moment and place, minutes, -1,440 to 1,440.
+    value : float or None
+        A finite number the host attaches: seconds played, pieces bought.
+    context : mapping of str to str, int, float or bool
+        What was true at that moment.
+    slate : str or None
+        The id of the slate from which the item was chosen; for ``kind="shown"`` the slate's own id.
+    shown : tuple of (str, int, float)
+        For ``kind="shown"``: item id, position from 0, propensity in (0, 1], by position.
+
+    Stability: stable
+    """
+
+    at_us: int
+    uid: str
+    item_id: str
+    kind: str = "click"
+    offset_min: int = 0
+    value: float | None = None
+    context: Context = field(default_factory=dict)
+    slate: str | None = None
+    shown: tuple[tuple[str, int, float], ...] = ()
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """The event's place in the log: ``(at_us, uid)``."""
+        return (self.at_us, self.uid)
+
+    def __repr__(self) -> str:
+        return f"Event(<redacted>, n_context={len(self.context)}, n_shown={len(self.shown)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reason:
+    """One group of terms of a score, worded for a person.
+
+    Parameters
+    ----------
+    text : str
+        Such as "you often open this on weekday mornings".
+    group : str
+        Which group of features: ``"frequency"``, ``"recency"``, ``"rhythm"``, ``"sequence"``, ...
+    contribution : float
+        What the group adds to the score, relative to the average candidate; may be negative.
+    n_events : int
+        How many events stand behind it.
+    last_at : float or None
+        When the newest of them happened, seconds since 1970-01-01 UTC; None when there are none.
+
+    Stability: stable
+    """
+
+    text: str
+    group: str
+    contribution: float
+    n_events: int
+    last_at: float | None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Reason({self.group}, {self.contribution:+.3f}, n_events={self.n_events})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Term:
+    """One feature's part in a score.
+
+    ``contribution = weight * (value - average)``, where ``average`` is the
+    feature's mean over the candidates.
+
+    Stability: stable
+    """
+
+    feature: str
+    group: str
+    value: float
+    average: float
+    weight: float
+    contribution: float
+
+    def __repr__(self) -> str:
+        return f"Term({self.feature}, {self.contribution:+.3f})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Recommendation:
+    """One item of a slate.
+
+    Parameters
+    ----------
+    item_id : str
+        The host's id.
+    score : float
+        The utility ``w·x`` (plus the person's own steering); only differences within a slate mean anything.
+    position : int
+        From 0.
+    propensity : float
+        The probability, in (0, 1], that this item stood at this position given the items above it.
+    known : bool
+        False when the id is neither in the catalogue nor in the log.
+
+    Stability: stable
+    """
+
+    item_id: str
+    score: float
+    position: int
+    propensity: float
+    known: bool
+    _reasons: Callable[[int], tuple[Reason, ...]] = field(compare=False)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why, strongest first; the contributions add up to ``score`` minus the candidates' mean score."""
+        return self._reasons(self.position)
+
+    def __repr__(self) -> str:
+        return f"Recommendation(<redacted>, score={self.score:.4g}, position={self.position})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Slate(Sequence[Recommendation]):
+    """An ordered list of recommendations; a sequence.
+
+    Parameters
+    ----------
+    id : str
+        Random; links ``shown`` and ``record`` to this list.
+    at_us : int
+        The moment it was made for, microseconds since 1970-01-01 UTC.
+    offset_min : int
+        UTC offset, minutes.
+    items : tuple of Recommendation
+        Best first.
+    n_candidates : int
+        How many were ranked.
+
+    Stability: stable
+    """
+
+    id: str
+    at_us: int
+    offset_min: int
+    items: tuple[Recommendation, ...]
+    n_candidates: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> Recommendation: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Recommendation, ...]: ...
+    def __getitem__(self, index: int | slice) -> Recommendation | tuple[Recommendation, ...]:
+        return self.items[index]
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        return iter(self.items)
+
+    @property
+    def item_ids(self) -> list[str]:
+        """The ids, best first."""
+        return [r.item_id for r in self.items]
+
+    def __repr__(self) -> str:
+        return f"Slate(<redacted>, n={len(self.items)}, n_candidates={self.n_candidates})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation:
+    """Every term of one item's score, and the events behind it.
+
+    Parameters
+    ----------
+    item_id : str
+        The host's id.
+    score, average_score : float
+        The item's score and the mean over all candidates; their difference is the sum of the terms' contributions.
+    rank : int
+        The item's place among all candidates, from 1.
+    n_candidates : int
+        How many candidates there are.
+    terms : tuple of Term
+        Every feature, in the model's order, then the person's own steering.
+    reasons : tuple of Reason
+        The terms in groups, worded, strongest first.
+    events : tuple of Event
+        The item's events, newest first, at most 100.
+
+    Stability: stable
+    """
+
+    item_id: str
+    score: float
+    average_score: float
+    rank: int
+    n_candidates: int
+    terms: tuple[Term, ...]
+    reasons: tuple[Reason, ...]
+    events: tuple[Event, ...]
+
+    def __repr__(self) -> str:
+        return f"Explanation(<redacted>, score={self.score:.4g}, n_events={len(self.events)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Habit:
+    """One thing that was learnt about the person, readable.
+
+    Stability: provisional
+    """
+
+    text: str
+    item_id: str
+    share: float
+    n_events: int
+    last_at: float | None
+
+    def __repr__(self) -> str:
+        return f"Habit(<redacted>, share={self.share:.3f}, n_events={self.n_events})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Profile:
+    """What was learnt, readable.
+
+    Parameters
+    ----------
+    n_events, n_items : int
+        Events in the log, and items in them.
+    habits : tuple of Habit
+        The items used most lately, the strongest sequences, the clearest rhythms.
+    weights : mapping of str to (float, float)
+        Each feature's weight and its posterior standard deviation.
+    prior_weights : mapping of str to float
+        Where each weight started.
+    steers : mapping of str to float
+        The person's own corrections, by item id or tag, -1 to 1.
+
+    Stability: stable
+    """
+
+    n_events: int
+    n_items: int
+    habits: tuple[Habit, ...]
+    weights: Mapping[str, tuple[float, float]]
+    prior_weights: Mapping[str, float]
+    steers: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        return f"Profile(<redacted>, n_events={self.n_events}, n_items={self.n_items})"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a ``forget`` did.
+
+    Parameters
+    ----------
+    status : str
+        ``"erased"``: the events are gone from the log and from everything learnt.
+    n_events, n_slate_rows, n_checkpoints, n_items : int
+        Rows deleted, per table.
+    n_refolded : int
+        Events folded again to rebuild what had been learnt.
+    ms : float
+        Milliseconds it took.
+
+    Stability: provisional
+    """
+
+    status: str
+    n_events: int
+    n_slate_rows: int
+    n_checkpoints: int
+    n_items: int
+    n_refolded: int
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of ``check``.
+
+    ``severity`` is ``"ok"``, ``"warning"`` or ``"error"``; ``what`` names the
+    thing that was checked; ``message`` says what was found and what to do.
+
+    Stability: stable
+    """
+
+    severity: str
+    what: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A mean over scored events with a bootstrap interval: ``low <= mean <= high``.
+
+    Stability: stable
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Predict, then learn, over the own log.
+
+    ``metrics[ranker][metric]``, where ``ranker`` is ``"recsys"``, ``"most used"`` or
+    ``"most recent"`` and ``metric`` is ``"acc@1"``, ``"acc@5"``, ``"ndcg@10"`` or ``"mrr"``.
+
+    Stability: stable
+    """
+
+    n_events: int
+    n_scored: int
+    metrics: Mapping[str, Mapping[str, Metric]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Sizes and counts, no content.
+
+    Stability: stable
+    """
+
+    path: str
+    size_bytes: int
+    n_events: int
+    n_items: int
+    n_known_items: int
+    n_checkpoints: int
+    checkpoint_bytes: int
+    state_bytes: int
+    schema_version: int
+    feature_version: int
+    paused: bool
