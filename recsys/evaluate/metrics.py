@@ -372,9 +372,9 @@ def block_interval(
 def _ranks(ranks: Ranks) -> NDArray[np.int64]:
     given = np.asarray(ranks)
     if given.dtype == object:
-        given = np.where(np.equal(given, None), 0, given)
         try:
-            given = given.astype(np.float64)
+            filled = [0 if rank is None else rank for rank in given.ravel().tolist()]
+            given = np.asarray(filled, dtype=np.float64).reshape(given.shape)
         except (TypeError, ValueError):
             raise InputError("ranks are whole numbers, or None for a miss", field="ranks") from None
     if given.size == 0:

@@ -182,7 +182,7 @@ def rank_of(target: int, scores: NDArray[np.float64], candidates: Sequence[str])
         raise InputError("a model gives one finite score a candidate", field="scores")
     own, item_id = scores[target], candidates[target]
     n_higher = int(np.count_nonzero(scores > own))
-    n_before = sum(candidates[i] < item_id for i in np.flatnonzero(scores == own))
+    n_before = sum(candidates[i] < item_id for i in np.flatnonzero(scores == own).tolist())
     return 1 + n_higher + n_before
 
 
