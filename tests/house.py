@@ -1,0 +1,204 @@
+"""The house rules as functions: each reads source text and returns what it found, one line a finding.
+
+``tests/test_house.py`` runs them over the package, and over bad samples to see that they find something.
+A source is a pair (module name, text); the rooms a module may not know are a table.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import FunctionType
+from typing import NamedTuple, get_origin
+
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 40
+
+# Data flows log -> learn -> rank; only those named in KNOWS_ALL_ROOMS see all three.
+_UPSTAIRS = ("recsys.recommender", "recsys.bridge", "recsys.cli", "recsys.evaluate", "recsys.testing")
+MAY_NOT_KNOW: Mapping[str, tuple[str, ...]] = {
+    "recsys.errors": ("recsys",),
+    "recsys.types": ("recsys.log", "recsys.learn", "recsys.rank", "recsys.prior", *_UPSTAIRS),
+    "recsys.settings": ("recsys.log", "recsys.learn", "recsys.rank", "recsys.prior", *_UPSTAIRS),
+    "recsys.log": ("recsys.learn", "recsys.rank", "recsys.prior", *_UPSTAIRS),
+    "recsys.learn": ("recsys.log", "recsys.rank", *_UPSTAIRS),
+    "recsys.rank": ("recsys.log", *_UPSTAIRS),
+    "recsys.prior": ("recsys.log", "recsys.rank", "recsys.recommender", "recsys.bridge", "recsys.cli"),
+    "recsys.recommender": ("recsys.bridge", "recsys.cli", "recsys.testing"),
+}
+KNOWS_ALL_ROOMS = ("recsys.recommender", "recsys.bridge", "recsys.cli", "recsys.evaluate", "recsys.testing")
+
+# Third parties a room may import at the top of a module, besides NumPy. Everything else loads where it is used.
+TOP_LEVEL_GUESTS: Mapping[str, frozenset[str]] = {
+    "recsys.cli": frozenset({"click", "rich"}),
+    "recsys.testing": frozenset({"hypothesis", "pytest"}),
+}
+# Standard library modules that the core never loads by itself.
+HEAVY_STDLIB = frozenset(
+    {"asyncio", "ftplib", "http", "multiprocessing", "smtplib", "socket", "ssl", "subprocess", "xmlrpc"}
+)
+HEAVY_SUBMODULES = ("urllib.request", "concurrent.futures")
+# They run code that a file brings along.
+CODE_RUNNERS = frozenset({"_pickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"})
+CODE_RUNNING_CALLS = frozenset({"eval", "exec"})
+
+
+class Source(NamedTuple):
+    """One module: its dotted name and its text."""
+
+    module: str
+    text: str
+
+
+class Import(NamedTuple):
+    """One imported dotted name, where it stands, and whether it runs when the module is imported."""
+
+    name: str
+    line: int
+    at_import: bool
+
+
+def sources(root: Path) -> list[Source]:
+    """Every module below the package folder `root`, by name."""
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found.append(Source(module, path.read_text(encoding="utf-8")))
+    return found
+
+
+def in_room(module: str, room: str) -> bool:
+    """Whether `module` is `room` or stands in it."""
+    return module == room or module.startswith(room + ".")
+
+
+def imports(source: Source) -> Iterator[Import]:
+    """Every import of a module, ``from a import b`` as both ``a`` and ``a.b``."""
+    tree = ast.parse(source.text)
+    late = _lines_not_run_at_import(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = "." * node.level + (node.module or "")
+            names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            yield Import(name, node.lineno, node.lineno not in late)
+
+
+def _lines_not_run_at_import(tree: ast.Module) -> set[int]:
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.body:
+                lines.update(range(child.lineno, (child.end_lineno or child.lineno) + 1))
+    return lines
+
+
+def too_long(source: Source) -> list[str]:
+    """Modules and functions over the limits; docstrings are free."""
+    tree = ast.parse(source.text)
+    n_lines = len(source.text.splitlines()) - sum(_docstring_lines(node) for node in ast.walk(tree))
+    found = [f"{source.module}: {n_lines} lines"] if n_lines > MAX_MODULE_LINES else []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            n_lines = (node.end_lineno or node.lineno) - node.lineno + 1 - _docstring_lines(node)
+            if n_lines > MAX_FUNCTION_LINES:
+                found.append(f"{source.module}:{node.lineno} {node.name}: {n_lines} lines")
+    return found
+
+
+def _docstring_lines(node: ast.AST) -> int:
+    if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        return 0
+    if ast.get_docstring(node, clean=False) is None:
+        return 0
+    return (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
+
+
+def upward_imports(source: Source) -> list[str]:
+    """Imports, lazy ones too, that go up the list along which data flows down."""
+    found = [
+        f"{source.module}:{item.line} imports {item.name}"
+        for room, strangers in MAY_NOT_KNOW.items()
+        if in_room(source.module, room)
+        for item in imports(source)
+        if any(in_room(item.name, stranger) for stranger in strangers)
+    ]
+    below = ("recsys.log", "recsys.learn", "recsys.rank")
+    known = {room for item in imports(source) for room in below if in_room(item.name, room)}
+    if known == set(below) and not any(in_room(source.module, room) for room in KNOWS_ALL_ROOMS):
+        found.append(f"{source.module} knows log, learn and rank")
+    return found
+
+
+def heavy_imports(source: Source) -> list[str]:
+    """Imports that run with the module and bring more than NumPy and the quiet part of the standard library."""
+    guests = {"numpy", "recsys"}
+    for room, names in TOP_LEVEL_GUESTS.items():
+        if in_room(source.module, room):
+            guests |= names
+    found = []
+    for item in imports(source):
+        top = item.name.split(".")[0]
+        quiet = (
+            top in sys.stdlib_module_names and top not in HEAVY_STDLIB and not item.name.startswith(HEAVY_SUBMODULES)
+        )
+        if item.at_import and not quiet and top not in guests:
+            found.append(f"{source.module}:{item.line} imports {item.name}")
+    return found
+
+
+def code_runners(source: Source) -> list[str]:
+    """Imports and calls that run code out of data: pickle and its kin, ``eval``, ``exec``, ``allow_pickle``."""
+    found = [
+        f"{source.module}:{item.line} imports {item.name}"
+        for item in imports(source)
+        if item.name.split(".")[0] in CODE_RUNNERS
+    ]
+    for node in ast.walk(ast.parse(source.text)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name in CODE_RUNNING_CALLS:
+            found.append(f"{source.module}:{node.lineno} calls {name}")
+        for keyword in node.keywords:
+            allowed = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+            if keyword.arg == "allow_pickle" and not allowed:
+                found.append(f"{source.module}:{node.lineno} allows pickle")
+    return found
+
+
+def import_only_in(source: Source, package: str, homes: Iterable[str]) -> list[str]:
+    """Imports of `package` outside the modules `homes`."""
+    if any(in_room(source.module, home) for home in homes):
+        return []
+    return [
+        f"{source.module}:{item.line} imports {item.name}" for item in imports(source) if in_room(item.name, package)
+    ]
+
+
+def undocumented(namespace: Mapping[str, object], names: Iterable[str]) -> list[str]:
+    """Classes and functions among `names` whose docstring is missing or has no ``Stability:`` line."""
+    found = []
+    for name in names:
+        value = namespace[name]
+        # A constant or an alias such as Mapping[str, int] has no docstring of its own.
+        if isinstance(value, (type, FunctionType)) and get_origin(value) is None:
+            lines = [line.strip() for line in (value.__doc__ or "").splitlines()]
+            if not any(line in ("Stability: stable", "Stability: provisional") for line in lines):
+                found.append(f"{name} has no docstring with a Stability line")
+    return found
+
+
+def misordered(names: list[str]) -> list[str]:
+    """Names of an ``__all__`` that are out of order or twice: constants, classes, functions, each by name."""
+    right = sorted(set(names), key=lambda name: (0 if name.isupper() else 1 if name[:1].isupper() else 2, name))
+    return [] if names == right else [f"found {names}, wanted {right}"]

@@ -1,0 +1,151 @@
+"""The house rules hold, and each of their guards catches a sample that breaks it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import recsys
+from tests import house
+from tests.house import Source
+
+PACKAGE = Path(__file__).parents[1] / "recsys"
+MODULES = house.sources(PACKAGE)
+
+Guard = Callable[[Source], list[str]]
+
+
+def lightgbm_outside_trees(source: Source) -> list[str]:
+    return house.import_only_in(source, "lightgbm", ["recsys.learn.trees"])
+
+
+GUARDS: list[Guard] = [
+    house.too_long,
+    house.upward_imports,
+    house.heavy_imports,
+    house.code_runners,
+    lightgbm_outside_trees,
+]
+
+LONG_FUNCTION = "def f():\n" + "    x = 1\n" * house.MAX_FUNCTION_LINES
+FAULTS: list[tuple[Guard, str, str]] = [
+    (house.too_long, "recsys.rank.a", "x = 1\n" * (house.MAX_MODULE_LINES + 1)),
+    (house.too_long, "recsys.rank.a", LONG_FUNCTION),
+    (
+        house.too_long,
+        "recsys.rank.a",
+        "class C:\n" + LONG_FUNCTION.replace("\n", "\n    ").replace("def", "    def", 1),
+    ),
+    (house.upward_imports, "recsys.errors", "from recsys.types import Item"),
+    (house.upward_imports, "recsys.log.store", "from recsys.learn.fold import fold"),
+    (house.upward_imports, "recsys.log.store", "def f():\n    import recsys.rank.arrange"),
+    (house.upward_imports, "recsys.learn.fold", "from recsys import log"),
+    (house.upward_imports, "recsys.learn", "from recsys.rank import arrange"),
+    (house.upward_imports, "recsys.rank.arrange", "import recsys.log.store as store"),
+    (house.upward_imports, "recsys.new", "import recsys.log\nimport recsys.learn\nimport recsys.rank"),
+    (house.heavy_imports, "recsys.learn.fold", "import pandas"),
+    (house.heavy_imports, "recsys.learn.fold", "from scipy import sparse"),
+    (house.heavy_imports, "recsys.rank.arrange", "import click"),
+    (house.heavy_imports, "recsys.rank.arrange", "class C:\n    import socket"),
+    (house.heavy_imports, "recsys.rank.arrange", "try:\n    import urllib.request\nexcept ImportError:\n    pass"),
+    (house.heavy_imports, "recsys.rank.arrange", "from concurrent import futures"),
+    (house.heavy_imports, "recsys.rank.arrange", "from .candidates import candidates"),
+    (house.code_runners, "recsys.learn.checkpoint", "import pickle"),
+    (house.code_runners, "recsys.learn.checkpoint", "def f():\n    from joblib import load"),
+    (house.code_runners, "recsys.learn.checkpoint", "x = eval('1')"),
+    (house.code_runners, "recsys.learn.checkpoint", "exec('x = 1')"),
+    (house.code_runners, "recsys.learn.checkpoint", "np.load(f, allow_pickle=True)"),
+    (lightgbm_outside_trees, "recsys.learn.fold", "def f():\n    import lightgbm"),
+]
+
+SOUND = '''"""Says what it is for.
+
+{filler}"""
+from typing import TYPE_CHECKING
+import numpy as np
+from recsys.types import Item
+if TYPE_CHECKING:
+    import pandas
+
+def f():
+    """Does it.
+
+    {filler}"""
+    import scipy
+    return np.load("x", allow_pickle=False)
+'''.format(filler="more\n" * house.MAX_MODULE_LINES)
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
+def test_every_module_keeps_the_house_rules(guard: Guard) -> None:
+    assert MODULES
+    assert [finding for source in MODULES for finding in guard(source)] == []
+
+
+@pytest.mark.parametrize(
+    ("guard", "module", "text"), FAULTS, ids=[f"{g.__name__}-{i}" for i, (g, _, _) in enumerate(FAULTS)]
+)
+def test_a_guard_catches_a_planted_fault(guard: Guard, module: str, text: str) -> None:
+    assert guard(Source(module, text)) != []
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
+def test_a_guard_lets_a_sound_module_pass(guard: Guard) -> None:
+    assert guard(Source("recsys.rank.sound", SOUND)) == []
+
+
+def test_every_guard_has_a_planted_fault() -> None:
+    assert {guard.__name__ for guard, _, _ in FAULTS} == {guard.__name__ for guard in GUARDS}
+
+
+def public_modules() -> list[str]:
+    return ["recsys", *(["recsys.testing"] if (PACKAGE / "testing" / "__init__.py").exists() else [])]
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_every_public_name_says_how_stable_it_is(name: str) -> None:
+    module = importlib.import_module(name)
+    namespace = {public: getattr(module, public) for public in module.__all__}
+    assert house.undocumented(namespace, module.__all__) == []
+
+
+def test_a_public_name_that_says_nothing_of_stability_is_found() -> None:
+    def silent() -> None:
+        pass
+
+    def vague() -> None:
+        """Do something. Stability: who knows."""
+
+    def sound() -> None:
+        """Do something.
+
+        Stability: stable
+        """
+
+    namespace = {"silent": silent, "vague": vague, "sound": sound, "LIMIT": 3}
+    assert [line.split()[0] for line in house.undocumented(namespace, namespace)] == ["silent", "vague"]
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_the_public_names_are_sorted(name: str) -> None:
+    assert house.misordered(list(importlib.import_module(name).__all__)) == []
+
+
+def test_unsorted_or_doubled_public_names_are_found() -> None:
+    assert house.misordered(["LIMIT", "Alpha", "Beta", "alpha"]) == []
+    for names in (["Beta", "Alpha"], ["Alpha", "Alpha"], ["alpha", "Beta"]):
+        assert house.misordered(names) != []
+
+
+def test_the_public_names_are_complete() -> None:
+    modules = {source.module.split(".")[1] for source in MODULES if "." in source.module}
+    visible = {name for name in dir(recsys) if not name.startswith("_")} - modules - {"annotations"}
+    assert visible == {name for name in recsys.__all__ if not name.startswith("_")}
+
+
+def test_every_error_and_record_is_public() -> None:
+    for name in ("errors", "types"):
+        assert set(importlib.import_module(f"recsys.{name}").__all__) <= set(recsys.__all__)
