@@ -11,7 +11,7 @@ import csv
 import gzip
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -21,7 +21,17 @@ from numpy.typing import NDArray
 from recsys.settings import Settings
 from recsys.types import Event, Item
 
-__all__ = ["SETS", "Log", "MissingDataError", "data_folder", "load", "load_items", "missing_sets", "published_answers"]
+__all__ = [
+    "RETAIL_SEED",
+    "SETS",
+    "Log",
+    "MissingDataError",
+    "data_folder",
+    "load",
+    "load_items",
+    "missing_sets",
+    "published_answers",
+]
 
 Row = Mapping[str, str]
 
@@ -29,7 +39,7 @@ _US = 1_000_000
 _MIN_EVENTS = 50  # users with fewer are left out of the benchmark's sample of kypo-shell and uci-online-retail
 _KYPO_USERS = 100
 _RETAIL_USERS = 200
-_RETAIL_SEED = 20101201
+RETAIL_SEED = 20101201
 _MAX_PIECES = 1000.0  # one order of 80,995 pieces was cancelled at once
 _LIKE_STARS, _DISLIKE_STARS = 4.0, 2.0
 _STUDY_STEP_S = 60  # nemig-en knows only the order of events: one step, one minute
@@ -37,7 +47,7 @@ _REPO = Path(__file__).resolve().parent.parent
 
 
 class MissingDataError(LookupError):
-    """A data set is not where it is looked for; the message names the set and says what to do."""
+    """Something that is read from a file is not there; the message names it and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,21 +178,9 @@ def _log(user: str, spec: _Set, rows: list[dict[str, str]]) -> Log:
         events.append(event)
         scored.append(counts)
     order = sorted(range(len(events)), key=lambda i: (events[i].at_us, i))  # uids are given in this order below
-    ordered = [_numbered(events[i], n) for n, i in enumerate(order)]
+    ordered = [replace(events[i], uid=f"{n:016x}") for n, i in enumerate(order)]
     flags = np.array([scored[i] for i in order], dtype=np.bool_)
     return Log(user, ordered, spec.scored(ordered, flags))
-
-
-def _numbered(event: Event, n: int) -> Event:
-    return Event(
-        event.at_us,
-        f"{n:016x}",
-        event.item_id,
-        event.kind,
-        value=event.value,
-        slate=event.slate,
-        shown=event.shown,
-    )
 
 
 def _plain(row: Row, kind: str | None = None, value: float | None = None) -> Event:
@@ -202,7 +200,7 @@ def _geolife(rows: list[dict[str, str]]) -> Iterator[tuple[Event, bool]]:
 
 def _retail(rows: list[dict[str, str]]) -> Iterator[tuple[Event, bool]]:
     for row in rows:
-        yield _plain(row, value=float(np.clip(float(row["value"]), -_MAX_PIECES, _MAX_PIECES))), True
+        yield _plain(row, value=max(-_MAX_PIECES, min(_MAX_PIECES, float(row["value"])))), True
 
 
 def _kuairand(rows: list[dict[str, str]]) -> Iterator[tuple[Event, bool]]:
@@ -250,7 +248,7 @@ def _first_users(users: Users) -> Users:
 
 def _drawn_users(users: Users) -> Users:
     eligible = [(user, rows) for user, rows in users if sum(r["event"] == "purchase" for r in rows) >= _MIN_EVENTS]
-    rng = np.random.default_rng(_RETAIL_SEED)
+    rng = np.random.default_rng(RETAIL_SEED)
     drawn = rng.choice(len(eligible), size=min(_RETAIL_USERS, len(eligible)), replace=False)
     return [eligible[i] for i in sorted(drawn)]
 

@@ -23,6 +23,7 @@ __all__ = ["RULES", "DecayedCount", "FirefoxFrecency", "HourOfWeek", "Markov", "
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 _WEEK_US = 7 * _DAY_US
+_NOTHING: Counter[str] = Counter()
 
 
 class FirefoxFrecency:
@@ -131,7 +132,7 @@ class Markov(MostUsed):
         p = super().scores(event, candidates)
         p /= p.sum()
         for history in self._histories():
-            follow = self._next.get(history, {})
+            follow = self._next.get(history, _NOTHING)
             n = np.array([follow.get(item, 0) for item in candidates], dtype=np.float64)
             p = (n + self.backoff * p) / (n.sum() + self.backoff)
         return p
@@ -162,9 +163,10 @@ class HourOfWeek(MostUsed):
 
     def scores(self, event: Event, candidates: Sequence[str]) -> NDArray[np.float64]:
         p = super().scores(event, candidates)
-        in_hour = self._in_hour.get(hour_of_week(event), {})
+        in_hour = self._in_hour.get(hour_of_week(event), _NOTHING)
         n = np.array([in_hour.get(item, 0) for item in candidates], dtype=np.float64)
-        return (n + self.backoff * p / p.sum()) / (n.sum() + self.backoff)
+        smoothed: NDArray[np.float64] = (n + self.backoff * p / p.sum()) / (n.sum() + self.backoff)
+        return smoothed
 
     def learn(self, event: Event) -> None:
         super().learn(event)

@@ -1,0 +1,171 @@
+"""Tables of measured numbers: to the terminal, to JSON and to Markdown.
+
+A result carries what is needed to repeat it (seeds, versions, processor) and nothing
+that names a person's machine: no paths, no host names, and a date only if given.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from recsys.types import Metric
+
+__all__ = ["Cell", "Result", "Table", "machine", "markdown", "print_result", "write_result"]
+
+Cell: TypeAlias = str | int | float | Metric | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under columns; the first column names the row.
+
+    Parameters
+    ----------
+    title : str
+        One line.
+    columns : tuple of str
+        Headings, units in brackets.
+    rows : list of tuple of Cell
+        As long as ``columns``; None is shown as "-".
+    notes : list of str
+        Sentences that stand below.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one scenario printed.
+
+    Parameters
+    ----------
+    id : str
+        Permanent, such as ``"quality/kypo-shell"``.
+    tables : list of Table
+        At least one.
+    seeds : mapping of str to int
+        Every seed that was used.
+    quick : bool
+        True for a slice that only shows that the scenario runs; its numbers mean nothing.
+    """
+
+    id: str
+    tables: list[Table]
+    seeds: Mapping[str, int]
+    quick: bool = False
+
+
+def machine() -> dict[str, str | int]:
+    """Return what the numbers were measured on: processor, cores and versions; no names."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count() or 0,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "sqlite": sqlite3.sqlite_version,
+    }
+
+
+def print_result(result: Result) -> None:
+    """Print the tables, with rich where it is installed and as plain columns where it is not."""
+    for table in result.tables:
+        print()
+        heading = f"{result.id}: {table.title}" + (" (quick: numbers mean nothing)" if result.quick else "")
+        rows = [[_text(cell) for cell in row] for row in table.rows]
+        try:
+            _print_rich(heading, table.columns, rows)
+        except ModuleNotFoundError:
+            _print_plain(heading, table.columns, rows)
+        for note in table.notes:
+            print(f"  {note}")
+
+
+def write_result(result: Result, folder: Path, date: str | None = None) -> list[Path]:
+    """Write ``<folder>/<id>.json`` and ``.md``; the date is the caller's, or none."""
+    path = folder / f"{result.id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tables = [
+        {
+            "title": table.title,
+            "columns": list(table.columns),
+            "rows": [[asdict(cell) if isinstance(cell, Metric) else cell for cell in row] for row in table.rows],
+            "notes": table.notes,
+        }
+        for table in result.tables
+    ]
+    body: dict[str, object] = {"id": result.id, "date": date, "machine": machine(), "seeds": dict(result.seeds)}
+    body |= {"quick": result.quick, "tables": tables}
+    path.write_text(json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = path.with_suffix(".md")
+    text.write_text(markdown(result, date), encoding="utf-8")
+    return [path, text]
+
+
+def markdown(result: Result, date: str | None = None) -> str:
+    """Return the result as a Markdown page."""
+    lines = [f"# {result.id}", ""]
+    lines.append(", ".join(f"{key} {value}" for key, value in machine().items()) + (f"; {date}" if date else ""))
+    seeds = ", ".join(f"{name} {seed}" for name, seed in result.seeds.items())
+    command = f"python -m benchmarks {result.id.split('/')[0]} --only {result.id}"
+    lines += ["", f"Seeds: {seeds or 'none'}. Repeat with `{command}`."]
+    for table in result.tables:
+        lines += ["", f"## {table.title}", "", "| " + " | ".join(table.columns) + " |"]
+        lines.append("|---" + "|---:" * (len(table.columns) - 1) + "|")
+        lines += ["| " + " | ".join(_text(cell) for cell in row) + " |" for row in table.rows]
+        lines += ["", *[f"* {note}" for note in table.notes]] if table.notes else []
+    return "\n".join(lines) + "\n"
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, Metric):
+        return f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
+    if isinstance(cell, float):
+        return f"{cell:,.3g}" if abs(cell) < 1000 else f"{cell:,.0f}"
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def _print_rich(heading: str, columns: Sequence[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    table = RichTable(title=heading, title_justify="left", box=SIMPLE)
+    for n, column in enumerate(columns):
+        table.add_column(column, justify="right" if n else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    widest = sum(max(len(row[n]) for row in [list(columns), *rows]) + 3 for n in range(len(columns)))
+    Console(highlight=False, markup=False, width=max(len(heading), widest) + 2).print(table)
+
+
+def _print_plain(heading: str, columns: Sequence[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[n]) for row in [list(columns), *rows]) for n in range(len(columns))]
+    print(heading)
+    for row in [list(columns), *rows]:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join([row[0].ljust(widths[0]), *cells[1:]]))
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
