@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from recsys.errors import InputError
 from recsys.evaluate.metrics import acc_at_k, block_interval, ndcg_at_k, reciprocal_rank
 from recsys.evaluate.rules import MostRecent, MostUsed, is_choice
+from recsys.learn.fold import fold, new_state, score
+from recsys.prior import Prior
 from recsys.settings import Settings
 from recsys.types import Evaluation, Event, Metric
-
-if TYPE_CHECKING:
-    from recsys.prior import Prior
 
 __all__ = ["METRICS", "LearnerModel", "Model", "Outcome", "evaluate_log", "rank_of", "replay"]
 
@@ -200,22 +199,14 @@ class LearnerModel:
     """
 
     def __init__(self, settings: Settings | None = None, prior: Prior | None = None) -> None:
-        from recsys.learn.fold import new_state
-
-        from recsys.prior import Prior
-
         self._state = new_state(prior or Prior.default(), settings or Settings())
 
     def scores(self, event: Event, candidates: Sequence[str]) -> NDArray[np.float64]:
         """Return the utility of each candidate at the event's moment, shape (n_candidates,)."""
-        from recsys.learn.fold import score
-
         return score(self._state, candidates, at_us=event.at_us, offset_min=event.offset_min, context=event.context)
 
     def learn(self, event: Event) -> None:
         """Fold the event into the state."""
-        from recsys.learn.fold import fold
-
         fold(self._state, event)
 
 
