@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from pathlib import Path
 
@@ -67,14 +66,6 @@ def test_the_readme_shows_some_python() -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_the_commands_of_a_document_exist(path: Path) -> None:
     assert documents.strange_commands(path.read_text(encoding="utf-8"), ROOT, subcommands()) == []
-
-
-@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "scripts").iterdir()))
-def test_a_script_can_be_run_and_is_short(name: str) -> None:
-    path = ROOT / "scripts" / name
-    assert os.access(path, os.X_OK)
-    assert path.read_text(encoding="utf-8").startswith("#!/bin/sh\n# ")
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 30
 
 
 def test_the_blocks_of_a_sample_are_found_and_run_in_one_namespace() -> None:

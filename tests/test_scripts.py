@@ -1,0 +1,127 @@
+"""The shell scripts: short, runnable, and a set-up that is done once and done again only when it must be.
+
+The set-up is tried on a copy with an interpreter made of shell, which notes how it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").iterdir())
+
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+    -V) echo "Python $VERSION" ;;
+    "-m venv"*) echo "venv" >> "$CALLS"; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+    "-m pip install"*) for last; do :; done; echo "install $last" >> "$CALLS"; exit "$PIP" ;;
+    *version_info*) exit "$TOO_OLD" ;;
+esac
+"""
+
+
+class Copy:
+    """A copy of the tree's set-up script, and a way to run it."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "tree" / "scripts").mkdir(parents=True)
+        self.tree = folder / "tree"
+        self.python = folder / "python"
+        self.calls = folder / "calls"
+        shutil.copy(ROOT / "scripts" / "setup", self.tree / "scripts" / "setup")
+        (self.tree / "pyproject.toml").write_text("[project]\n")
+        self.python.write_text(FAKE_PYTHON)
+        self.python.chmod(0o755)
+
+    def run(self, extras: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the set-up from another folder, without an input."""
+        defaults = {
+            "PYTHON": str(self.python),
+            "CALLS": str(self.calls),
+            "VERSION": "3.12.1",
+            "PIP": "0",
+            "TOO_OLD": "0",
+        }
+        return subprocess.run(
+            [str(self.tree / "scripts" / "setup"), extras],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **defaults, **environment},
+            timeout=60,
+        )
+
+    def called(self) -> list[str]:
+        """What was asked of the interpreter since the last time."""
+        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
+        self.calls.unlink(missing_ok=True)
+        return lines
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_can_be_run_and_is_short(name: str) -> None:
+    path = ROOT / "scripts" / name
+    text = path.read_text(encoding="utf-8")
+    assert os.access(path, os.X_OK)
+    assert text.startswith("#!/bin/sh\n# ")
+    assert "\nset -eu\n" in text
+    assert len(text.splitlines()) <= 32
+
+
+def test_setting_up_is_done_once_and_says_so(copy: Copy) -> None:
+    first, second = copy.run("cli"), copy.run("cli")
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert copy.called() == ["venv", "install .[cli]"]
+    assert "once" in first.stderr
+    assert (first.stdout, second.stdout, second.stderr) == ("", "", "")
+
+
+def test_other_extras_are_added_to_the_same_environment(copy: Copy) -> None:
+    copy.run("cli")
+    copy.run("dev,cli")
+    assert copy.called() == ["venv", "install .[cli]", "install .[dev,cli]"]
+
+
+def test_a_changed_project_file_is_installed_again(copy: Copy) -> None:
+    copy.run("cli")
+    (copy.tree / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    copy.run("cli")
+    assert copy.called() == ["venv", "install .[cli]", "install .[cli]"]
+
+
+def test_an_install_that_failed_is_tried_again(copy: Copy) -> None:
+    assert copy.run("cli", PIP="7").returncode == 7
+    assert copy.run("cli").returncode == 0
+    assert copy.called() == ["venv", "install .[cli]", "install .[cli]"]
+
+
+def test_another_interpreter_gets_a_new_environment(copy: Copy) -> None:
+    copy.run("cli")
+    other = copy.python.with_name("other")
+    other.write_text(FAKE_PYTHON.replace("$VERSION", "3.13.0"))
+    other.chmod(0o755)
+    assert copy.run("cli", PYTHON=str(other)).returncode == 0
+    assert copy.called() == ["venv", "install .[cli]", "venv", "install .[cli]"]
+
+
+@pytest.mark.parametrize("environment", [{"TOO_OLD": "1"}, {"PYTHON": "/no/such/python"}], ids=["old", "missing"])
+def test_an_interpreter_that_will_not_do_is_refused_and_nothing_is_made(
+    copy: Copy, environment: dict[str, str]
+) -> None:
+    done = copy.run("cli", **environment)
+    assert done.returncode == 1
+    assert "needs Python 3.10 or newer" in done.stderr
+    assert not (copy.tree / ".venv").exists()
+    assert copy.called() == []
