@@ -1,0 +1,364 @@
+"""The connections of one store: who may use which one, when, and in which process.
+
+One connection writes, under a lock, and any number of connections read, each
+used by one reader at a time. Short reads and long ones never wait for a writer,
+except in a ``":memory:"`` store, which has the one connection only.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Literal, TypeVar
+
+from recsys.errors import ClosedError, ForkedError, RecsysError, StoreError
+from recsys.log import opening
+from recsys.log.failure import FOREIGN_ERRORS, translated
+
+__all__ = ["Reader", "Readers", "Writer", "view"]
+
+_T = TypeVar("_T")
+_MAX_IDLE_READERS = 4
+_get_pid = os.getpid
+
+
+class Writer:
+    """The writing connection: a context manager whose block is one transaction.
+
+    It may be entered again inside itself; the inner blocks join the outermost.
+
+    Parameters
+    ----------
+    path : str
+        From ``opening.path_of``.
+    synchronous : {"full", "normal"}
+        What a commit waits for.
+    busy_timeout_ms : int
+        How long to wait for another process, milliseconds.
+
+    Stability: provisional
+    """
+
+    def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int) -> None:
+        self.pid = _get_pid()
+        self.lock = threading.RLock()
+        self.depth = 0  # of nested blocks; only the thread that holds the lock changes it
+        self.doomed = False  # an error inside an inner block: the outermost one cannot commit any more
+        self.closed = False
+        self.busy_timeout_ms = busy_timeout_ms
+        self.db = opening.connect_writer(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
+        self.cursor = self.db.cursor()
+        # The lineage that we know of, and how it stood when the transaction began.
+        self.seen = self._pragma("data_version")
+        self.cookie = self._pragma("schema_version")
+        self._cookie_before = self.cookie
+        _ALIVE.add(self)
+
+    def __enter__(self) -> sqlite3.Cursor:
+        self.enter()
+        try:
+            if not self.depth:
+                self._cookie_before = self.cookie
+                self.cursor.execute("BEGIN IMMEDIATE")
+            elif self.doomed:
+                raise _doomed()
+        except BaseException as error:
+            self.lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise translated(error) from None
+            raise
+        self.depth += 1
+        return self.cursor
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.depth -= 1
+        try:
+            if not self.depth:
+                self._end(commit=error is None)
+            elif isinstance(error, sqlite3.Error):
+                self.doomed = True
+            if isinstance(error, sqlite3.Error):
+                raise translated(error) from None
+        finally:
+            self.lock.release()
+
+    def enter(self) -> None:
+        """Take the lock, after checking that this is the right process and the connection open."""
+        if _get_pid() != self.pid:
+            raise _forked()
+        self.lock.acquire()
+        if self.closed:
+            self.lock.release()
+            raise _closed()
+
+    @property
+    def mine(self) -> bool:
+        """Whether this thread is inside a transaction."""
+        if not self.depth or not self.lock.acquire(blocking=False):
+            return False
+        try:
+            return self.depth > 0
+        finally:
+            self.lock.release()
+
+    def bump(self) -> None:
+        """Say that something else than an append at the end has changed. Inside a transaction only.
+
+        SQLite's schema cookie counts it: it lies in the file's header, is seen by every
+        other connection, is rolled back with the transaction and leaves no row behind.
+        """
+        now = self._pragma("schema_version")
+        following = now + 1 if now < 2**31 - 1 else 1
+        self.cursor.execute(f"PRAGMA schema_version = {following}")
+        if now == self.cookie:  # Otherwise another process has bumped it, and we have yet to notice.
+            self.cookie = following
+
+    def observe(self) -> Literal["same", "grown", "changed"]:
+        """What others did since the last call: ``"same"``, ``"grown"`` or ``"changed"``."""
+        seen = self._pragma("data_version")
+        if seen == self.seen:
+            return "same"
+        cookie = self._pragma(
+            "schema_version"
+        )  # Read after the other: a change in between is then told twice, never missed.
+        self.seen = seen
+        if cookie == self.cookie:
+            return "grown"
+        self.cookie = cookie
+        return "changed"
+
+    def maintain(self, work: Callable[[], _T]) -> _T:
+        """Do a piece of work that cannot be part of a transaction."""
+        self.enter()
+        try:
+            if self.depth:
+                raise StoreError("this cannot be done inside a transaction: leave its block first")
+            return work()
+        except sqlite3.Error as error:
+            raise translated(error) from None
+        finally:
+            self.lock.release()
+
+    def vacuum(self) -> None:
+        """Write the whole file anew. SQLite bumps the cookie itself, for which nobody has to rebuild anything."""
+        current = self._pragma("schema_version") == self.cookie
+        opening.set_attach_limit(self.db, 1)  # VACUUM attaches its own temporary database.
+        try:
+            self.cursor.execute("VACUUM")
+        finally:
+            opening.set_attach_limit(self.db, 0)
+        if current:
+            self.cookie = self._pragma("schema_version")
+
+    def truncate_wal(self, timeout_ms: int | None = None) -> bool:
+        """Fold the whole WAL into the file and empty it; False when a reader or a writer is in the way."""
+        try:
+            if timeout_ms is not None:
+                self.cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+            busy = self.cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            if timeout_ms is not None:
+                self.cursor.execute(f"PRAGMA busy_timeout = {self.busy_timeout_ms}")
+        return not busy
+
+    def close(self, readers: Readers | None) -> None:
+        """Roll back what is open, close the readers, empty the WAL if nobody is in the way, and close."""
+        if _get_pid() != self.pid:
+            raise _forked()
+        with self.lock:
+            if self.closed:
+                return
+            self._roll_back()
+            self.closed = True
+            if readers is not None:
+                readers.close()
+            with suppress(sqlite3.Error):
+                self.truncate_wal(0)
+            self.db.close()
+
+    def _end(self, *, commit: bool) -> None:
+        """Commit or roll back the outermost block."""
+        doomed, self.doomed = self.doomed, False
+        if not commit or doomed or self.closed:
+            self._roll_back()
+            if commit:
+                raise _doomed() if doomed else _closed()
+            return
+        try:
+            self.cursor.execute("COMMIT")
+        except BaseException as failure:
+            self._roll_back()
+            if isinstance(failure, sqlite3.Error):
+                raise translated(failure) from None
+            raise
+
+    def _roll_back(self) -> None:
+        self.cookie = self._cookie_before
+        # Some errors, such as a full disk, have rolled back already.
+        if not self.closed and self.db.in_transaction:
+            with suppress(sqlite3.Error):
+                self.cursor.execute("ROLLBACK")
+
+    def _pragma(self, name: str) -> int:
+        number: int = self.cursor.execute(f"PRAGMA {name}").fetchone()[0]
+        return number
+
+
+class Reader:
+    """A connection that can only read, used by one reader at a time.
+
+    The lock is held while rows are fetched, so that closing never happens underneath.
+
+    Stability: provisional
+    """
+
+    def __init__(self, path: str, busy_timeout_ms: int) -> None:
+        self.lock = threading.Lock()
+        self.closed = False
+        self.db = opening.connect_reader(path, busy_timeout_ms=busy_timeout_ms)
+        self.cursor = self.db.cursor()
+        self.side = self.db.cursor()  # for a second query while the first one is still being read
+
+    def finish(self) -> None:
+        """Let go of the snapshot."""
+        with self.lock:
+            if not self.closed and self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close; a reader in another thread then gets ``ClosedError`` from its next row on."""
+        with self.lock:
+            self.closed = True
+            self.db.close()
+
+
+class Readers:
+    """All reading connections of a store: the idle ones and those in use.
+
+    They belong to whoever reads, not to a thread, so a thread that ends leaves none behind.
+
+    Stability: provisional
+    """
+
+    def __init__(self, path: str, writer: Writer) -> None:
+        self._path = path
+        self._writer = writer
+        self._idle: list[Reader] = []
+        self._all: set[Reader] = set()
+        _ALIVE.add(self)
+
+    def take(self) -> Reader:
+        """A reader with a snapshot begun, of this moment or of the first row read."""
+        self.check()
+        try:
+            reader = self._idle.pop()
+        except IndexError:
+            try:
+                reader = Reader(self._path, self._writer.busy_timeout_ms)
+            except FOREIGN_ERRORS as error:
+                raise translated(error) from None
+            self._all.add(reader)
+            if self._writer.closed:
+                self._drop(reader)
+                raise _closed() from None
+        try:
+            reader.cursor.execute("BEGIN")
+        except sqlite3.Error as error:
+            self._drop(reader)
+            raise translated(error) from None
+        return reader
+
+    def give_back(self, reader: Reader) -> None:
+        """End of the reading. In a forked child nothing happens: the connection is the parent's."""
+        if _get_pid() != self._writer.pid:
+            return
+        try:
+            reader.finish()
+        except sqlite3.Error:
+            self._drop(reader)
+            return
+        if reader.closed or len(self._idle) >= _MAX_IDLE_READERS:
+            self._drop(reader)
+        else:
+            self._idle.append(reader)
+
+    def check(self) -> None:
+        """Raise unless this is the right process and the store is open."""
+        if _get_pid() != self._writer.pid:
+            raise _forked()
+        if self._writer.closed:
+            raise _closed()
+
+    def close(self) -> None:
+        """Close them all, also those in use."""
+        self._idle.clear()
+        for reader in list(self._all):
+            self._drop(reader)
+
+    def _drop(self, reader: Reader) -> None:
+        self._all.discard(reader)
+        reader.close()
+
+
+@contextmanager
+def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Cursor, sqlite3.Cursor]]:
+    """Two cursors on one consistent view, for a read that ends inside the block.
+
+    The writing connection when this thread is inside a transaction (so that it sees its own
+    rows) or when there is no other; a reading one otherwise.
+    """
+    if readers is None or writer.mine:
+        writer.enter()
+        try:
+            yield writer.cursor, writer.db.cursor()
+        except sqlite3.Error as error:
+            raise translated(error) from None
+        finally:
+            writer.lock.release()
+        return
+    reader = readers.take()
+    try:
+        with reader.lock:
+            if reader.closed:
+                raise _closed()
+            yield reader.cursor, reader.side
+    except sqlite3.Error as error:
+        raise translated(error) from None
+    finally:
+        readers.give_back(reader)
+
+
+def _forked() -> RecsysError:
+    return ForkedError("the store was opened before a fork: open it in the child, after the parent has closed it")
+
+
+def _doomed() -> RecsysError:
+    return StoreError("the transaction was undone by an error inside it: leave its block and begin again")
+
+
+def _closed() -> RecsysError:
+    return ClosedError("the store was closed: open a new one")
+
+
+def _abandon() -> None:
+    """In a forked child: never let the parent's connections be closed here.
+
+    Closing would roll back, checkpoint or unlink what the parent is using, so one reference
+    to each of them is given away for good.
+    """
+    import ctypes
+
+    for owner in list(_ALIVE):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
+
+
+_ALIVE: weakref.WeakSet[Writer | Readers] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon)

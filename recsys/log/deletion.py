@@ -1,0 +1,174 @@
+"""Which events a person wants gone, and what goes with them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from recsys.errors import InputError
+from recsys.log.connection import Writer
+from recsys.log.events import drop_checkpoints_from
+from recsys.log.rows import check_text, key_of_row
+
+__all__ = ["Criteria", "Deleted", "delete"]
+
+_VARIABLES = 900  # parameters of one statement; SQLite before 3.32 takes at most 999
+
+
+class Deleted(NamedTuple):
+    """What a deletion did.
+
+    Parameters
+    ----------
+    n_events, n_slate_rows, n_checkpoints : int
+        Rows deleted, per table.
+    oldest_key : tuple of (int, str), optional
+        The ``(at_us, uid)`` of the oldest event that was deleted or whose slate lost an item; None when there was none.
+
+    Stability: provisional
+    """
+
+    n_events: int
+    n_slate_rows: int
+    n_checkpoints: int
+    oldest_key: tuple[int, str] | None
+
+
+_NOTHING = Deleted(0, 0, 0, None)
+_Chosen = tuple[tuple[int, str], "str | None"]  # an event's key, and the slate that it owns
+_Place = tuple[tuple[int, str], tuple["str | None", int]]  # an event's key, and a position in its slate
+
+
+class Criteria:
+    """Which events are meant: those to which every given criterion applies.
+
+    Stability: provisional
+    """
+
+    def __init__(
+        self,
+        *,
+        uids: Iterable[str] | None,
+        items: Iterable[str] | None,
+        kinds: Iterable[str] | None,
+        since_us: int | None,
+        until_us: int | None,
+    ) -> None:
+        self.uids = _texts(uids, "uids")
+        self.items = _texts(items, "items")
+        self.kinds = _texts(kinds, "kinds")
+        self.since_us = _time(since_us, "since_us")
+        self.until_us = _time(until_us, "until_us")
+
+    @property
+    def empty(self) -> bool:
+        """Whether no criterion was given at all."""
+        return all(given is None for given in (self.uids, self.items, self.kinds, self.since_us, self.until_us))
+
+    def fits(self, uid: object, kind: object) -> bool:
+        """Whether the criteria other than times and items apply."""
+        return (self.uids is None or uid in self.uids) and (self.kinds is None or kind in self.kinds)
+
+    def narrow(self) -> tuple[str, list[object]]:
+        """A condition in SQL, true for every event that is meant and for few others."""
+        parts: list[str] = []
+        parameters: list[object] = []
+        for text, moment in (("at_us >= ?", self.since_us), ("at_us < ?", self.until_us)):
+            if moment is not None:
+                parts.append(text)
+                parameters.append(moment)
+        lists = (
+            ("uid IN ({})", self.uids),
+            ("kind IN ({})", self.kinds),
+            ("(item_id IN ({}) OR kind = 'shown')", self.items),
+        )
+        for text, wanted in lists:
+            if wanted is not None and len(wanted) + len(parameters) <= _VARIABLES:
+                parts.append(text.format(", ".join("?" * len(wanted))))
+                parameters += wanted
+        return (f" WHERE {' AND '.join(parts)}" if parts else "", parameters)
+
+
+def delete(writer: Writer, criteria: Criteria | None) -> Deleted:
+    """See ``Store.delete``; None stands for everything."""
+    with writer as cursor:
+        deleted = _delete_all(cursor) if criteria is None else _delete_chosen(cursor, *_resolve(cursor, criteria))
+        if deleted != _NOTHING:
+            writer.bump()
+    return deleted
+
+
+def _delete_all(cursor: sqlite3.Cursor) -> Deleted:
+    oldest = cursor.execute("SELECT at_us, uid FROM events ORDER BY at_us, uid LIMIT 1").fetchone()
+    n_events, n_slate_rows, n_checkpoints = (
+        cursor.execute(f"DELETE FROM {table}").rowcount for table in ("events", "slates", "checkpoints")
+    )
+    return Deleted(n_events, n_slate_rows, n_checkpoints, oldest and key_of_row(oldest))
+
+
+def _delete_chosen(cursor: sqlite3.Cursor, events: list[_Chosen], places: list[_Place]) -> Deleted:
+    """Delete events with the slates they own, single places of other slates, and what knew of them."""
+    oldest = min((key for key, _ in (*events, *places)), default=None)
+    if oldest is None:
+        return _NOTHING
+    cursor.executemany("DELETE FROM events WHERE at_us = ? AND uid = ?", [key for key, _ in events])
+    slates = [(slate,) for _, slate in events if slate is not None]
+    n_slate_rows = cursor.executemany("DELETE FROM slates WHERE slate = ?", slates).rowcount if slates else 0
+    cursor.executemany("DELETE FROM slates WHERE slate = ? AND position = ?", [place for _, place in places])
+    return Deleted(len(events), n_slate_rows + len(places), drop_checkpoints_from(cursor, oldest), oldest)
+
+
+def _resolve(cursor: sqlite3.Cursor, criteria: Criteria) -> tuple[list[_Chosen], list[_Place]]:
+    """The events to delete, and the places to delete in slates that keep others."""
+    where, parameters = criteria.narrow()
+    rows = cursor.execute(f"SELECT at_us, uid, item_id, kind, slate FROM events{where}", parameters).fetchall()
+    losing = _losing(cursor, criteria.items) if criteria.items else {}
+    events: list[_Chosen] = []
+    places: list[_Place] = []
+    for row in rows:
+        key, (item_id, kind, slate) = key_of_row(row), row[2:]
+        if not criteria.fits(key[1], kind):
+            continue
+        owned = slate if kind == "shown" else None
+        gone = losing.get(owned, ())
+        if criteria.items is None or item_id in criteria.items:
+            events.append((key, owned))
+        elif gone:
+            (n_places,) = cursor.execute("SELECT COUNT(*) FROM slates WHERE slate = ?", (owned,)).fetchone()
+            if n_places == len(gone):
+                events.append((key, owned))
+            else:
+                places += [(key, (owned, position)) for position in gone]
+    return events, places
+
+
+def _losing(cursor: sqlite3.Cursor, items: frozenset[str]) -> dict[str | None, list[int]]:
+    """Every slate that shows one of the items, with the positions where."""
+    where = f" WHERE item_id IN ({', '.join('?' * len(items))})" if len(items) <= _VARIABLES else ""
+    found: dict[str | None, list[int]] = {}
+    cursor.execute(f"SELECT slate, position, item_id FROM slates{where}", [*items] if where else [])
+    for slate, position, item_id in cursor:
+        if item_id in items:
+            found.setdefault(slate, []).append(position)
+    return found
+
+
+def _texts(given: Iterable[str] | None, name: str) -> frozenset[str] | None:
+    if given is None:
+        return None
+    if isinstance(given, (str, bytes)):
+        raise InputError(f"{name}: a list of strings is needed, not one string", field=name)
+    try:
+        wanted = frozenset(given)
+    except TypeError:
+        raise InputError(f"{name}: a list of strings is needed", field=name) from None
+    for text in wanted:
+        check_text(text, name, empty=True)
+    return wanted
+
+
+def _time(moment: int | None, name: str) -> int | None:
+    if moment is not None and (type(moment) is not int or not -(2**63) <= moment < 2**63):
+        raise InputError(f"{name}: microseconds as an integer are needed", field=name)
+    return moment

@@ -1,0 +1,94 @@
+"""The one place where an error of SQLite or of the operating system becomes one of ours.
+
+What goes in is whatever ``sqlite3`` or ``os`` raised; what comes out is an
+error of :mod:`recsys.errors` whose message holds no SQL, no path and no content.
+Raise it ``from None``.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from recsys.errors import BusyError, ClosedError, CorruptError, FullError, InputError, RecsysError, StoreError
+
+__all__ = ["FOREIGN_ERRORS", "translated"]
+
+# What a call into sqlite3 or os may raise on account of the file.
+FOREIGN_ERRORS = (sqlite3.Error, sqlite3.Warning, OSError)
+
+_BUSY = "another process is writing to the file: try again"
+_FULL = "no space is left for the file; nothing was written"
+_DAMAGED = "the file is damaged and was left as it is: restore a copy, or move it aside and start anew"
+
+# SQLite's primary result codes, https://www.sqlite.org/rescode.html
+_BY_CODE: Mapping[int, tuple[type[StoreError], str]] = MappingProxyType(
+    {
+        3: (StoreError, "the file may not be opened: check its permissions"),
+        5: (BusyError, _BUSY),
+        6: (BusyError, _BUSY),
+        8: (StoreError, "the file is read-only: check the permissions of the file and of its directory"),
+        10: (StoreError, "the file could not be read or written: check the disk"),
+        11: (CorruptError, _DAMAGED),
+        13: (FullError, _FULL),
+        14: (StoreError, "the file could not be opened: check that its directory exists and may be written"),
+        26: (CorruptError, "the file is not an SQLite database: choose another path"),
+    }
+)
+_IOERR_SHMSIZE = 10 | (19 << 8)  # The disk was too full for the -shm file.
+
+# Python 3.10 gives no result code, and some of these never had one: fall back on SQLite's words.
+_BY_WORDS: tuple[tuple[str, int], ...] = (
+    ("locked", 5),
+    ("is full", 13),
+    ("malformed", 11),
+    ("could not decode to utf-8", 11),
+    ("not a database", 26),
+    ("readonly", 8),
+    ("disk i/o", 10),
+    ("unable to open", 14),
+    ("access permission denied", 3),
+)
+
+_BY_ERRNO: Mapping[int, int] = MappingProxyType(
+    {errno.ENOSPC: 13, getattr(errno, "EDQUOT", errno.ENOSPC): 13, errno.EROFS: 8, errno.EIO: 10}
+)
+
+
+def translated(error: BaseException) -> RecsysError:
+    """Our error for one of ``FOREIGN_ERRORS``.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+
+    Returns
+    -------
+    RecsysError
+        To be raised ``from None``.
+
+    Stability: provisional
+    """
+    if isinstance(error, RecsysError):
+        return error
+    if isinstance(error, OSError):
+        return _from_code(_BY_ERRNO.get(error.errno or 0, 14))
+    words = str(error).lower()
+    if "closed" in words and isinstance(error, sqlite3.ProgrammingError):
+        return ClosedError("the store was closed: open a new one")
+    if "too big" in words:
+        return InputError("a value is too long for the log", field="value")
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == _IOERR_SHMSIZE:
+        return _from_code(13)
+    if code is None or code & 0xFF not in _BY_CODE:
+        code = next((number for text, number in _BY_WORDS if text in words), 0)
+    return _from_code(code & 0xFF)
+
+
+def _from_code(code: int) -> RecsysError:
+    kind, message = _BY_CODE.get(code, (StoreError, "the file could not be used: run check() on a copy of it"))
+    return kind(message)

@@ -1,0 +1,225 @@
+"""How a file is created, checked and opened, and with which pragmas.
+
+What goes in is a path; what comes out is a connection to a file that is ours,
+current and private, or an error with not a byte of the file changed.
+
+A file that exists is never opened other than by SQLite: closing any descriptor
+of it would drop the locks that other connections of this process hold on it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from recsys.errors import BusyError, InputError, RecsysError, StoreError
+from recsys.log import schema
+from recsys.log.failure import FOREIGN_ERRORS, translated
+
+__all__ = ["MEMORY", "PRAGMAS", "connect_reader", "connect_writer", "file_id", "path_of", "set_attach_limit", "size_of"]
+
+MEMORY = ":memory:"
+
+# What every connection sets, in this order. DEFENSIVE mode is not among them: it would forbid the lineage, which is
+# `PRAGMA schema_version = n` (see connection.Writer.bump).
+PRAGMAS: Mapping[str, str | int] = MappingProxyType(
+    {
+        "trusted_schema": "OFF",  # What a schema calls is not trusted.
+        "cell_size_check": "ON",  # Damaged pages are noticed early.
+        "temp_store": "MEMORY",  # No temporary files.
+        "foreign_keys": "OFF",  # There are none.
+        "secure_delete": "ON",  # Deleted content is overwritten with zeros (not enough alone: see erase).
+    }
+)
+# What the writing connection sets on top.
+WRITER_PRAGMAS: Mapping[str, str | int] = MappingProxyType(
+    {
+        "wal_autocheckpoint": 1000,  # pages of 4,096 bytes: the WAL is folded into the file after about 4 MB
+        "journal_size_limit": 0,  # bytes: what stays of the WAL after it was folded in and started anew
+    }
+)
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there the check before has to do.
+
+
+def path_of(path: str | os.PathLike[str]) -> str:
+    """The path as a string, absolute, or ``":memory:"``.
+
+    Raises
+    ------
+    InputError
+        When it is not a usable path.
+
+    Stability: provisional
+    """
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        raise InputError("path: a string or a path is needed", field="path") from None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InputError("path: a non-empty string without NUL is needed", field="path")
+    return text if text == MEMORY else os.path.abspath(text)
+
+
+def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqlite3.Connection:
+    """A connection that may write, to a file that is created when absent and made current when old.
+
+    Parameters
+    ----------
+    path : str
+        From ``path_of``.
+    synchronous : {"full", "normal"}
+        What a commit waits for.
+    busy_timeout_ms : int
+        How long to wait for another process, milliseconds.
+
+    Raises
+    ------
+    StoreError
+        When it is not a file of ours; not a byte of it has changed then.
+
+    Stability: provisional
+    """
+    if path == MEMORY:
+        db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
+    else:
+        before = _create_or_check(path)
+        if before.st_size:
+            _examine_untouched(path)
+        db = _connect(path, "rw", busy_timeout_ms)
+    try:
+        if path != MEMORY and file_id(path) != (before.st_dev, before.st_ino):
+            raise StoreError("the file was replaced while it was being opened: open it again")
+        schema.examine(db)
+        _set(db, PRAGMAS)
+        _start_wal(db, busy_timeout_ms, expected="memory" if path == MEMORY else "wal")
+        _set(db, {**WRITER_PRAGMAS, "synchronous": synchronous})
+        schema.prepare(db)
+        set_attach_limit(db, 0)
+    except BaseException as error:
+        db.close()
+        if isinstance(error, FOREIGN_ERRORS) and not isinstance(error, RecsysError):
+            raise translated(error) from None
+        raise
+    return db
+
+
+def connect_reader(path: str, *, busy_timeout_ms: int) -> sqlite3.Connection:
+    """A connection that can only read, to a file that ``connect_writer`` has opened.
+
+    Stability: provisional
+    """
+    db = _connect(path, "ro", busy_timeout_ms)
+    _set(db, PRAGMAS)
+    set_attach_limit(db, 0)
+    return db
+
+
+def set_attach_limit(db: sqlite3.Connection, limit: int) -> None:
+    """How many further files the connection may attach; without effect before Python 3.11.
+
+    Stability: provisional
+    """
+    if hasattr(db, "setlimit"):
+        db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, limit)
+
+
+def file_id(path: str) -> tuple[int, int]:
+    """Which file stands at the path: its device and inode.
+
+    Stability: provisional
+    """
+    found = os.lstat(path)
+    return (found.st_dev, found.st_ino)
+
+
+def _create_or_check(path: str) -> os.stat_result:
+    """Create the file when it is absent; refuse what is not a regular file. Its status afterwards."""
+    for side in ("-wal", "-shm", "-journal"):
+        if Path(path + side).is_symlink():
+            raise StoreError("a file beside the log is a symbolic link: remove it")
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        try:
+            # Nobody can hold locks on a file that did not exist, so this descriptor may be closed.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | _NO_FOLLOW, 0o600))
+            found = os.lstat(path)
+        except FileExistsError:
+            found = os.lstat(path)
+        except OSError as error:
+            raise translated(error) from None
+    except OSError as error:
+        raise translated(error) from None
+    if stat.S_ISLNK(found.st_mode):
+        raise StoreError("the path is a symbolic link: give the path of the file itself")
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError("the path is not a regular file: choose another path")
+    return found
+
+
+def _examine_untouched(path: str) -> None:
+    """Refuse a file that is not ours without changing a byte and without leaving files beside it."""
+    while True:
+        # Without a WAL the file alone is the truth; `immutable` then takes no lock and makes no -wal and -shm.
+        had_wal = size_of(path + "-wal") > 0
+        try:
+            db = _connect(path, "ro" if had_wal or size_of(path + "-journal") > 0 else "immutable", 5000)
+            try:
+                schema.examine(db)
+            finally:
+                db.close()
+        except (*FOREIGN_ERRORS, RecsysError) as error:
+            if not had_wal and size_of(path + "-wal") > 0:
+                continue  # Another process has begun to write meanwhile: look again, with locks.
+            raise translated(error) from None
+        else:
+            return
+
+
+def _connect(path: str, mode: str, busy_timeout_ms: int) -> sqlite3.Connection:
+    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    return sqlite3.connect(
+        f"{Path(path).as_uri()}?{query}",
+        uri=True,
+        timeout=busy_timeout_ms / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _set(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> None:
+    for name, value in pragmas.items():
+        db.execute(f"PRAGMA {name} = {value}")
+
+
+def _start_wal(db: sqlite3.Connection, busy_timeout_ms: int, *, expected: str) -> None:
+    """Two processes that create the same file get BUSY at once, without the busy timeout: so wait here."""
+    deadline = time.monotonic() + busy_timeout_ms / 1000
+    while True:
+        try:
+            mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if isinstance(translated(error), BusyError) and time.monotonic() < deadline:
+                time.sleep(0.005)
+                continue
+            raise
+        if mode != expected:
+            raise StoreError("the file system offers no shared memory, which the log needs: choose a local directory")
+        return
+
+
+def size_of(path: str) -> int:
+    """How many bytes stand at the path; 0 when nothing does.
+
+    Stability: provisional
+    """
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0

@@ -1,0 +1,99 @@
+"""Is the file sound? Every table is read and every value decoded; nothing is changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from recsys.errors import CorruptError, StoreError
+from recsys.log import schema
+from recsys.log.failure import translated
+from recsys.log.rows import EVENT_COLUMNS, ITEM_COLUMNS, Shown, event_of_row, item_of_row, shown_of_rows
+
+__all__ = ["findings"]
+
+Finding = tuple[str, str, str]
+
+_RESTORE = "restore a copy, or move the file aside and start anew"
+
+
+def findings(cursor: sqlite3.Cursor) -> list[Finding]:
+    """See ``Store.check``."""
+    checks: tuple[tuple[str, Callable[[sqlite3.Cursor], Finding | None]], ...] = (
+        ("pages", _pages),
+        ("schema", _schema),
+        ("events", _events),
+        ("slates", _slates),
+        ("items", _items),
+        ("checkpoints", _checkpoints),
+    )
+    found = []
+    for what, check in checks:
+        try:
+            finding = check(cursor)
+        except sqlite3.Error as error:
+            finding = ("error", what, str(translated(error)))
+        found.append(finding or ("ok", what, "sound"))
+    return found
+
+
+def _pages(cursor: sqlite3.Cursor) -> Finding | None:
+    lines = cursor.execute("PRAGMA integrity_check").fetchall()
+    if lines == [("ok",)]:
+        return None
+    return ("error", "pages", f"SQLite's integrity check found {len(lines)} or more faults: {_RESTORE}")
+
+
+def _schema(cursor: sqlite3.Cursor) -> Finding | None:
+    try:
+        schema.examine(cursor.connection)
+    except StoreError as error:
+        return ("error", "schema", str(error))
+    return None
+
+
+def _events(cursor: sqlite3.Cursor) -> Finding | None:
+    rows = cursor.execute(f"SELECT {EVENT_COLUMNS} FROM events").fetchall()
+    n_bad = 0
+    for row in rows:
+        shown: Shown = ()
+        try:
+            if row[4] == "shown" and row[7] is not None:
+                cursor.execute(
+                    "SELECT item_id, position, propensity FROM slates WHERE slate = ? ORDER BY position", row[7:]
+                )
+                shown = shown_of_rows(cursor.fetchall())
+            event_of_row(row, shown)
+        except CorruptError:
+            n_bad += 1
+    return ("error", "events", f"{n_bad} of {len(rows)} events are damaged: {_RESTORE}") if n_bad else None
+
+
+def _slates(cursor: sqlite3.Cursor) -> Finding | None:
+    owners = cursor.execute("SELECT slate FROM events WHERE kind = 'shown' AND slate IS NOT NULL").fetchall()
+    n_stray = len(set(cursor.execute("SELECT DISTINCT slate FROM slates").fetchall()) - set(owners))
+    if n_stray:
+        return ("error", "slates", f"{n_stray} slates belong to no event: {_RESTORE}")
+    n_double = len(owners) - len(set(owners))
+    return ("error", "slates", f"{n_double} slates belong to several events: {_RESTORE}") if n_double else None
+
+
+def _items(cursor: sqlite3.Cursor) -> Finding | None:
+    n_bad = 0
+    rows = cursor.execute(f"SELECT {ITEM_COLUMNS} FROM items").fetchall()
+    for row in rows:
+        try:
+            item_of_row(row)
+        except CorruptError:
+            n_bad += 1
+    return ("error", "items", f"{n_bad} of {len(rows)} items are damaged: add them again") if n_bad else None
+
+
+def _checkpoints(cursor: sqlite3.Cursor) -> Finding | None:
+    (n_beyond,) = cursor.execute(
+        "SELECT COUNT(*) FROM checkpoints WHERE (at_us, uid) > "
+        "(SELECT at_us, uid FROM events ORDER BY at_us DESC, uid DESC LIMIT 1) OR NOT EXISTS (SELECT 1 FROM events)"
+    ).fetchone()
+    if n_beyond:
+        return ("warning", "checkpoints", f"{n_beyond} checkpoints lie beyond the newest event: drop them")
+    return None

@@ -1,0 +1,399 @@
+"""The log of one person: a set of events in an SQLite file, with the catalogue and the caches beside it.
+
+``Store`` takes and gives the records of :mod:`recsys.types`. It knows nothing of
+what is learnt from them: a checkpoint is bytes to it. Every change is one
+transaction, and every error that leaves it is one of :mod:`recsys.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Literal, final
+
+from recsys.errors import InputError
+from recsys.log import catalogue, deletion, opening, soundness
+from recsys.log import events as log_events
+from recsys.log.connection import Readers, Writer, view
+from recsys.log.deletion import Criteria, Deleted
+from recsys.log.rows import key_of_row
+from recsys.types import Event, Item
+
+__all__ = ["Store"]
+
+Key = tuple[int, str]
+
+
+@final
+class Store:
+    """One log in one file.
+
+    Any thread may use it. A process that was forked may not: there every method
+    raises ``ForkedError``. Several stores, in one process or in many, may be open
+    on one file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Created with mode 0600 when absent. ``":memory:"`` keeps everything in memory;
+        all threads then share one connection, so reads wait for writes.
+    synchronous : {"full", "normal"}
+        ``"full"``: a commit survives a power cut. ``"normal"``: it survives the death of the process.
+    busy_timeout_ms : int
+        How long to wait for another process that is writing, milliseconds.
+
+    Raises
+    ------
+    InputError
+        When an argument is not usable.
+    VersionError
+        When a newer recsys wrote the file.
+    CorruptError
+        When it is not an SQLite database, or damaged.
+    StoreError
+        When the path is a symbolic link or not a regular file, when the file belongs to another
+        application, or when its schema is not exactly ours. In all these cases not a byte of it has changed.
+
+    Every method raises ``ClosedError`` after ``close``, ``ForkedError`` in a forked process,
+    ``BusyError`` when another process does not finish in time, ``FullError`` when the disk is full,
+    and ``CorruptError`` when it meets damage.
+
+    Stability: provisional
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, synchronous: str = "full", busy_timeout_ms: int = 5000) -> None:
+        if synchronous not in ("full", "normal"):
+            raise InputError('synchronous is "full" or "normal"', field="synchronous")
+        if type(busy_timeout_ms) is not int or not 0 <= busy_timeout_ms < 2**31:
+            raise InputError("busy_timeout_ms: an integer from 0 is needed", field="busy_timeout_ms")
+        self._path = opening.path_of(path)
+        self._writer = Writer(self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
+        self._readers = None if self._path == opening.MEMORY else Readers(self._path, self._writer)
+
+    @property
+    def path(self) -> str:
+        """The absolute path, or ``":memory:"``."""
+        return self._path
+
+    def __repr__(self) -> str:
+        return "Store(<redacted>)"
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; empties the WAL when no other process is in the way. May be called again.
+
+        Waits for a transaction of another thread; a transaction of this thread is rolled back.
+
+        Stability: provisional
+        """
+        self._writer.close(self._readers)
+
+    # Transactions and lineage
+
+    def transact(self) -> AbstractContextManager[object]:
+        """A block that is one transaction: all of it is written at its end, or nothing after an exception.
+
+        It nests: inner blocks, and every method that writes, join the outermost one. Cost: two statements.
+        After an error of the file inside an inner block the outermost can only be rolled back.
+
+        Raises
+        ------
+        BusyError
+            On entry, when another process keeps writing for longer than the busy timeout.
+        FullError
+            At the end; nothing was written.
+
+        Stability: provisional
+        """
+        return self._writer
+
+    def observe(self) -> Literal["same", "grown", "changed"]:
+        """What other stores have done to the file since this was last asked, or since opening.
+
+        Own writes never count. ``"grown"``: nothing but appends at the end, and perhaps
+        checkpoints. ``"changed"``: anything else too. May be called inside ``transact``, where
+        the answer stays true until the block ends. Cost: one pragma when nothing has changed.
+
+        Stability: provisional
+        """
+        self._writer.enter()
+        try:
+            return self._writer.observe()
+        finally:
+            self._writer.lock.release()
+
+    # Events
+
+    def append(self, events: Sequence[Event], *, late: bool) -> list[Event]:
+        """Add events, all of them or none.
+
+        Parameters
+        ----------
+        events : sequence of Event
+            In any order. One that is in the log already, and just the same, is left out.
+        late : bool
+            False: the caller knows that every key is greater than the newest in the log. True: some
+            may not be; the checkpoints from the smallest new key on are then dropped and the lineage changes.
+
+        Returns
+        -------
+        list of Event
+            Those that were not there before.
+
+        Raises
+        ------
+        InputError
+            When an event cannot be stored as it is, or its key is taken by another event
+            (``field="uid"``), or its slate was shown before (``field="slate"``). Nothing has changed.
+
+        Cost: O(n log n_log).
+
+        Stability: provisional
+        """
+        return log_events.append(self._writer, events, late=late)
+
+    def events(self, *, after: Key | None = None, until: Key | None = None) -> Iterator[Event]:
+        """The events in the order of ``(at_us, uid)``.
+
+        Parameters
+        ----------
+        after, until : tuple of (int, str), optional
+            Only events with ``after < key <= until``.
+
+        Yields
+        ------
+        Event
+            As the log stood at the first one, whatever is written meanwhile. Until the iterator is
+            exhausted, closed or dropped, it keeps the WAL from being emptied. Inside ``transact``
+            and in a ``":memory:"`` store all rows are read at the call.
+
+        Cost: O(n) time; O(1) memory, or O(n) when read at the call.
+
+        Stability: provisional
+        """
+        return log_events.stream(self._writer, self._readers, after, until)
+
+    def events_of(self, item_id: str, limit: int) -> list[Event]:
+        """The newest events of an item, newest first. Cost: O(n_events) at worst.
+
+        Parameters
+        ----------
+        item_id : str
+            The item, or for ``kind="steer"`` the tag.
+        limit : int
+            At most so many.
+
+        Stability: provisional
+        """
+        return log_events.of_item(self._writer, self._readers, item_id, limit)
+
+    def find(self, uids: Iterable[str]) -> list[Event]:
+        """The events with these ids, in the order of the log; unknown ids are left out. Cost: O(n_events).
+
+        Stability: provisional
+        """
+        return log_events.find(self._writer, self._readers, uids)
+
+    def n_events(self) -> int:
+        """How many events there are. Cost: O(n_events), in C.
+
+        Stability: provisional
+        """
+        with view(self._writer, self._readers) as (cursor, _):
+            return int(cursor.execute("SELECT COUNT(*) FROM events").fetchone()[0])
+
+    def newest(self) -> Key | None:
+        """The greatest ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
+
+        Stability: provisional
+        """
+        with view(self._writer, self._readers) as (cursor, _):
+            cursor.execute("SELECT at_us, uid FROM events ORDER BY at_us DESC, uid DESC LIMIT 1")
+            row = cursor.fetchone()
+        return row and key_of_row(row)
+
+    def delete(
+        self,
+        *,
+        uids: Iterable[str] | None = None,
+        items: Iterable[str] | None = None,
+        kinds: Iterable[str] | None = None,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        everything: bool = False,
+    ) -> Deleted:
+        """Delete the events to which every given criterion applies, with all caches that knew them.
+
+        A slate goes with the event that showed it. With ``items``, the slates of the kind
+        ``"shown"`` to which the other criteria apply lose those items, and one left with none is deleted.
+
+        Parameters
+        ----------
+        uids, items, kinds : iterable of str, optional
+            Ids of events; ids of items; kinds. Unknown ones are not found, and that is all.
+        since_us, until_us : int, optional
+            ``since_us <= at_us < until_us``, microseconds since 1970-01-01 UTC.
+        everything : bool
+            Alone: all events, slates and checkpoints; the catalogue stays.
+
+        Returns
+        -------
+        Deleted
+
+        Raises
+        ------
+        InputError
+            When no criterion is given, or ``everything`` together with another.
+
+        Cost: O(n_events), in C unless a list is longer than 900.
+
+        Stability: provisional
+        """
+        criteria = Criteria(uids=uids, items=items, kinds=kinds, since_us=since_us, until_us=until_us)
+        if everything is criteria.empty:
+            return deletion.delete(self._writer, None if everything else criteria)
+        raise InputError("give either everything=True or at least one criterion", field="everything")
+
+    # The catalogue
+
+    def put_items(self, items: Iterable[Item]) -> int:
+        """Add items or replace them; how many were new or different. Only those change the lineage.
+
+        Raises
+        ------
+        InputError
+            When an item cannot be stored as it is; nothing has changed.
+
+        Cost: O(n log n_items).
+
+        Stability: provisional
+        """
+        return catalogue.put_items(self._writer, items)
+
+    def drop_items(self, ids: Iterable[str], *, keep_tombstone: AbstractSet[str] = frozenset()) -> int:
+        """Take items out of the catalogue; how many rows changed. Unknown ids are left out.
+
+        Parameters
+        ----------
+        ids : iterable of str
+            The items.
+        keep_tombstone : set of str
+            Of these the bare id stays, marked as removed; of the others nothing.
+
+        Stability: provisional
+        """
+        return catalogue.drop_items(self._writer, ids, keep_tombstone)
+
+    def items(self) -> Iterator[tuple[Item, bool]]:
+        """Every item by id, with whether it was removed. Cost: O(n_items) memory.
+
+        Stability: provisional
+        """
+        return catalogue.items(self._writer, self._readers)
+
+    def item(self, item_id: str) -> tuple[Item, bool] | None:
+        """One item, with whether it was removed; None when there is none. Cost: O(log n_items).
+
+        Stability: provisional
+        """
+        return catalogue.item(self._writer, self._readers, item_id)
+
+    # Checkpoints
+
+    def save_checkpoint(self, key: Key, n_events: int, basis: str, blob: bytes) -> None:
+        """Keep the state after all events up to and including the key; replaces one with the same key.
+
+        Parameters
+        ----------
+        key : tuple of (int, str)
+            The ``(at_us, uid)`` of the newest event in it.
+        n_events : int
+            How many events are in it.
+        basis : str
+            A digest of all that it depends on besides the log.
+        blob : bytes
+            Opaque.
+
+        Stability: provisional
+        """
+        catalogue.save_checkpoint(self._writer, key, n_events, basis, blob)
+
+    def checkpoints(self) -> list[tuple[Key, int, str, int]]:
+        """Key, number of events, basis and size in bytes of every checkpoint, oldest first.
+
+        Stability: provisional
+        """
+        return catalogue.checkpoints(self._writer, self._readers)
+
+    def load_checkpoint(self, key: Key) -> bytes:
+        """The bytes of a checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            When there is none with this key.
+
+        Stability: provisional
+        """
+        return catalogue.load_checkpoint(self._writer, self._readers, key)
+
+    def drop_checkpoints(self, keys: Iterable[Key] | None = None) -> int:
+        """Delete these checkpoints, or all of them; how many there were. The lineage does not change.
+
+        Stability: provisional
+        """
+        return catalogue.drop_checkpoints(self._writer, keys)
+
+    # The file
+
+    def compact(self) -> None:
+        """Write the whole file anew (VACUUM), so that nothing deleted is left in its pages. Not inside ``transact``.
+
+        Other stores then observe ``"changed"``. Cost: O(size of the file).
+
+        Stability: provisional
+        """
+        self._writer.maintain(self._writer.vacuum)
+
+    def truncate_wal(self) -> bool:
+        """Fold the WAL into the file and empty it; False when a reader or another process is in the way.
+
+        Not inside ``transact``. Waits for at most the busy timeout. Cost: O(size of the WAL).
+
+        Stability: provisional
+        """
+        return self._writer.maintain(self._writer.truncate_wal)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of ``"db"``, ``"wal"`` and ``"shm"``; 0 for one that is absent.
+
+        Stability: provisional
+        """
+        self._writer.enter()
+        try:
+            return {name: opening.size_of(self._path + side) for name, side in _FILES}
+        finally:
+            self._writer.lock.release()
+
+    def check(self) -> list[tuple[str, str, str]]:
+        """Is the file sound? Severity (``"ok"``, ``"warning"``, ``"error"``), what was checked, what was found.
+
+        Never raises for damage. Cost: O(size of the file), 1 to 2 seconds for 100,000 events.
+
+        Stability: provisional
+        """
+        with view(self._writer, self._readers) as (cursor, _):
+            return soundness.findings(cursor)
+
+
+_FILES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"))
