@@ -1,0 +1,1 @@
+"""What the log means: statistics of behaviour, features, and the choice model."""

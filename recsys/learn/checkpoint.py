@@ -1,0 +1,113 @@
+"""The state as bytes: a versioned, digest-checked, pickle-free blob.
+
+Layout: magic ``RSCK``, format version (u16), length of the header (u32), the
+header (JSON: ids, context values, slates, steers, counters), the arrays one
+after another in a fixed order (little-endian, C order), and before it all a
+BLAKE2b digest keyed with the *basis*: what else the state depends on. Nothing is parsed
+before the digest agrees. Equal states give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import CheckpointError
+from recsys.learn.behaviour import Behaviour
+from recsys.learn.features import FEATURE_VERSION, N_FEATURES
+from recsys.learn.fold import PendingSlate, State, new_state
+
+if TYPE_CHECKING:
+    from recsys.prior import Prior
+    from recsys.settings import Settings
+
+__all__ = ["basis", "decode", "encode"]
+
+_MAGIC: Final = b"RSCK"
+_FORMAT: Final = 1
+_DIGEST_BYTES: Final = 32
+_HEAD: Final = struct.Struct("<4sHI")
+
+
+def basis(prior: Prior, settings: Settings) -> str:
+    """Give a digest, 32 hexadecimal digits, of what a state depends on besides the log.
+
+    The prior, the settings that learning reads, the features, the blob's format, and
+    NumPy's version and the byte order, since last bits may differ between them.
+    """
+    parts = {
+        "settings": settings.learning(),
+        "prior": prior.digest,
+        "features": FEATURE_VERSION,
+        "format": _FORMAT,
+        "numpy": np.__version__,
+        "byteorder": sys.byteorder,
+    }
+    return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def encode(state: State, basis_digest: str) -> bytes:
+    """Write a state as bytes. O(items)."""
+    b = state.behaviour
+    header = {
+        "ids": b.ids[1:],
+        "cues": list(b.cues.items()),
+        "slates": [[key, s.slots, s.shown_at_s, sorted(s.chosen)] for key, s in state.slates.items()],
+        "steers": list(state.steers.items()),
+        "n_events": state.n_events,
+    }
+    text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
+    chunks = [_HEAD.pack(_MAGIC, _FORMAT, len(text)), text]
+    chunks += [np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes() for _, array in b.arrays()]
+    chunks += [state.choice.w.astype("<f8").tobytes(), state.choice.precision.astype("<f8").tobytes()]
+    body = b"".join(chunks)
+    return blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() + body
+
+
+def decode(blob: bytes, basis_digest: str, prior: Prior, settings: Settings) -> State:
+    """Read a state back.
+
+    Raises
+    ------
+    CheckpointError
+        When the bytes are not exactly what :func:`encode` wrote on this basis.
+    """
+    body = memoryview(blob)[_DIGEST_BYTES:]
+    if blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() != bytes(blob[:_DIGEST_BYTES]):
+        raise CheckpointError("the digest does not agree")
+    try:
+        return _parse(body, new_state(prior, settings))
+    except (ValueError, KeyError, TypeError, IndexError, struct.error, UnicodeDecodeError) as error:
+        raise CheckpointError("the content is not a state of this version") from error
+
+
+def _parse(body: memoryview, state: State) -> State:
+    magic, version, length = _HEAD.unpack_from(body)
+    if magic != _MAGIC or version != _FORMAT:
+        raise CheckpointError("another format")
+    header = json.loads(bytes(body[_HEAD.size : _HEAD.size + length]))
+    arrays: dict[str, NDArray[np.generic]] = {}
+    offset = _HEAD.size + length
+    shapes = Behaviour.expected(len(header["ids"]) + 1)
+    shapes |= {"w": ("f8", (N_FEATURES,)), "precision": ("f8", (N_FEATURES, N_FEATURES))}
+    for name, (dtype, shape) in shapes.items():
+        count = int(np.prod(shape, dtype=np.int64))
+        flat = np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), count, offset)
+        arrays[name] = flat.astype(dtype).reshape(shape)
+        offset += flat.nbytes
+    if offset != len(body):
+        raise CheckpointError("bytes are left over")
+    state.choice.w = arrays.pop("w").astype(np.float64)
+    state.choice.precision = arrays.pop("precision").astype(np.float64)
+    state.behaviour.restore(header["ids"], [(label, row) for label, row in header["cues"]], arrays)
+    for key, slots, shown_at_s, chosen in header["slates"]:
+        state.slates[key] = PendingSlate(tuple(slots), shown_at_s, set(chosen))
+    state.steers.update((target, weight) for target, weight in header["steers"])
+    state.n_events = header["n_events"]
+    return state

@@ -1,0 +1,111 @@
+"""The prior ``w ~ N(w0, P0)`` of the choice model, read from a small readable file.
+
+The shipped one stands in ``default/prior.json`` with the data it was fitted on;
+an app may bring its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import InputError
+from recsys.learn.features import FEATURE_VERSION, FEATURES, N_FEATURES
+
+__all__ = ["Prior"]
+
+_DEFAULT = Path(__file__).with_name("default") / "prior.json"
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prior:
+    """Mean and covariance of the weights before any evidence.
+
+    Parameters
+    ----------
+    w0 : array of float64, shape (n_features,)
+        The mean.
+    covariance : array of float64, shape (n_features, n_features)
+        ``P0``: symmetric and positive definite.
+
+    Raises
+    ------
+    InputError
+        When a shape is wrong, a number is not finite, or ``P0`` is not positive definite.
+
+    Stability: stable
+    """
+
+    w0: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    precision0: NDArray[np.float64]
+    digest: str
+
+    def __init__(self, w0: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
+        mean = np.array(w0, np.float64)
+        spread = np.array(covariance, np.float64)
+        if mean.shape != (N_FEATURES,) or spread.shape != (N_FEATURES, N_FEATURES):
+            raise InputError(f"a prior of {N_FEATURES} features is needed", field="prior")
+        if not (np.isfinite(mean).all() and np.isfinite(spread).all() and np.allclose(spread, spread.T)):
+            raise InputError("the prior must be finite and its covariance symmetric", field="prior")
+        if np.linalg.eigvalsh(spread)[0] <= 0:
+            raise InputError("the prior's covariance must be positive definite", field="prior")
+        precision = np.linalg.inv(spread)
+        for array in (mean, spread, precision):
+            array.setflags(write=False)
+        object.__setattr__(self, "w0", mean)
+        object.__setattr__(self, "covariance", spread)
+        object.__setattr__(self, "precision0", precision)
+        object.__setattr__(self, "digest", blake2b(mean.tobytes() + spread.tobytes(), digest_size=16).hexdigest())
+
+    @classmethod
+    def default(cls) -> Prior:
+        """Give the prior that ships with recsys."""
+        return cls.load(_DEFAULT)
+
+    @classmethod
+    def flat(cls, variance: float = 1.0) -> Prior:
+        """Give a prior that knows nothing: mean 0, the same variance for every weight, none correlated."""
+        return cls(np.zeros(N_FEATURES), np.eye(N_FEATURES) * variance)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Prior:
+        """Read a prior from its JSON file.
+
+        Raises
+        ------
+        InputError
+            When the file is missing or too large, or is not a prior for these features.
+        """
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123 - one read with a bound
+                text = file.read(_MAX_BYTES + 1)
+            document = json.loads(text) if len(text) <= _MAX_BYTES else None
+            names, version = document["features"], document["feature_version"]
+            w0, covariance = np.array(document["w0"], np.float64), np.array(document["P0"], np.float64)
+        except (OSError, ValueError, TypeError, KeyError):
+            raise InputError("the prior cannot be read", field="prior") from None
+        if version != FEATURE_VERSION or names != [feature.name for feature in FEATURES]:
+            raise InputError("the prior was fitted for other features: fit it anew", field="prior")
+        return cls(w0, covariance)
+
+    def dump(self, path: str | os.PathLike[str], provenance: dict[str, object]) -> None:
+        """Write the prior and where it came from as readable JSON, rounded to 6 digits."""
+        document = {
+            "feature_version": FEATURE_VERSION,
+            "provenance": provenance,
+            "features": [feature.name for feature in FEATURES],
+            "w0": [round(float(v), 6) for v in self.w0],
+            "P0": [[round(float(v), 6) for v in row] for row in self.covariance],
+        }
+        head = json.dumps({k: v for k, v in document.items() if k not in ("w0", "P0")}, indent=1)[:-2]
+        rows = ",\n  ".join(json.dumps(row) for row in document["P0"])  # type: ignore[attr-defined]
+        text = f'{head},\n "w0": {json.dumps(document["w0"])},\n "P0": [\n  {rows}\n ]\n}}\n'
+        Path(path).write_text(text, encoding="utf-8")
