@@ -84,12 +84,12 @@ def print_result(result: Result) -> None:
     """Print the tables, with rich where it is installed and as plain columns where it is not."""
     for table in result.tables:
         print()
-        heading = f"{result.id}: {table.title}" + (" (quick: numbers mean nothing)" if result.quick else "")
+        print(f"{result.id}: {table.title}{_warning(result)}")
         rows = [[_text(cell) for cell in row] for row in table.rows]
         try:
-            _print_rich(heading, table.columns, rows)
+            _print_rich(table.columns, rows)
         except ModuleNotFoundError:
-            _print_plain(heading, table.columns, rows)
+            _print_plain(table.columns, rows)
         for note in table.notes:
             print(f"  {note}")
 
@@ -117,7 +117,7 @@ def write_result(result: Result, folder: Path, date: str | None = None) -> list[
 
 def markdown(result: Result, date: str | None = None) -> str:
     """Return the result as a Markdown page."""
-    lines = [f"# {result.id}", ""]
+    lines = [f"# {result.id}{_warning(result)}", ""]
     lines.append(", ".join(f"{key} {value}" for key, value in machine().items()) + (f"; {date}" if date else ""))
     seeds = ", ".join(f"{name} {seed}" for name, seed in result.seeds.items())
     command = f"python -m benchmarks {result.id.split('/')[0]} --only {result.id}"
@@ -130,6 +130,10 @@ def markdown(result: Result, date: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _warning(result: Result) -> str:
+    return " (quick: numbers mean nothing)" if result.quick else ""
+
+
 def _text(cell: Cell) -> str:
     if cell is None:
         return "-"
@@ -140,23 +144,22 @@ def _text(cell: Cell) -> str:
     return f"{cell:,}" if isinstance(cell, int) else cell
 
 
-def _print_rich(heading: str, columns: Sequence[str], rows: list[list[str]]) -> None:
+def _print_rich(columns: Sequence[str], rows: list[list[str]]) -> None:
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    table = RichTable(title=heading, title_justify="left", box=SIMPLE)
+    table = RichTable(box=SIMPLE)
     for n, column in enumerate(columns):
         table.add_column(column, justify="right" if n else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     widest = sum(max(len(row[n]) for row in [list(columns), *rows]) + 3 for n in range(len(columns)))
-    Console(highlight=False, markup=False, width=max(len(heading), widest) + 2).print(table)
+    Console(highlight=False, markup=False, width=widest + 2).print(table)
 
 
-def _print_plain(heading: str, columns: Sequence[str], rows: list[list[str]]) -> None:
+def _print_plain(columns: Sequence[str], rows: list[list[str]]) -> None:
     widths = [max(len(row[n]) for row in [list(columns), *rows]) for n in range(len(columns))]
-    print(heading)
     for row in [list(columns), *rows]:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
         print("  ".join([row[0].ljust(widths[0]), *cells[1:]]))

@@ -1,0 +1,106 @@
+"""Tiny made-up sets with the columns of the real ones, so that the benchmarks run without the data folder."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+START = 1_700_000_000
+HOUR = 3600
+
+# Columns of interactions.csv.gz after user_id, item_id, timestamp, event, value.
+EXTRA_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "geolife-places": ("split", "scored"),
+    "kypo-shell": ("game",),
+    "uci-online-retail": ("invoice", "unit_price"),
+    "movielens-latest-small": (),
+    "kuairand27k-like-hate": (
+        "is_click",
+        "long_view",
+        "play_time_ms",
+        "duration_ms",
+        "is_follow",
+        "is_comment",
+        "is_forward",
+        "is_profile_enter",
+    ),
+    "nemig-en": ("impression_id", "position", "part"),
+    "ebnerd-test-sample": ("impression_id", "position", "scroll_pct"),
+}
+CYCLE = ("b", "a", "c", "a")
+
+
+def write_rows(folder: Path, name: str, file: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    path = folder / name / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def write_interactions(folder: Path, name: str, rows: Iterable[Sequence[object]]) -> None:
+    header = ("user_id", "item_id", "timestamp", "event", "value", *EXTRA_COLUMNS[name])
+    write_rows(folder, name, "interactions.csv.gz", header, rows)
+
+
+def write_geolife(folder: Path, users: Sequence[str] = ("1", "2"), n: int = 40) -> None:
+    """Each user goes round the cycle; the second half is scored; GPT-3.5 knows user 1 and is right half the time."""
+    half = n // 2
+    write_interactions(
+        folder,
+        "geolife-places",
+        [
+            (user, CYCLE[i % 4], START + i * HOUR, "visit", 60.0, "test" if i >= half else "history", int(i >= half))
+            for user in users
+            for i in range(n)
+        ],
+    )
+    answers = []
+    for i in range(half, n):
+        truth = CYCLE[i % 4]
+        wrong = "a" if truth != "a" else "b"
+        first = truth if i % 2 else wrong
+        answers.append((users[0], i - half, truth, first, f"{wrong}|{truth}|zz"))
+    header = ("user_id", "nth_scored", "truth", "top1", "top10")
+    write_rows(folder, "geolife-places", "gpt35_predictions.csv.gz", header, answers)
+
+
+def write_kypo(folder: Path, lengths: Mapping[str, int] | None = None) -> None:
+    """Two commands a second, so that every second event ties with the one before."""
+    write_interactions(
+        folder,
+        "kypo-shell",
+        [
+            (user, CYCLE[i % 4], START + i // 2, "command", 1.0, "game")
+            for user, n in (lengths or {"k0": 60, "k1": 10, "k2": 51}).items()
+            for i in range(n)
+        ],
+    )
+
+
+def write_retail(folder: Path, users: Sequence[str] = ("c0", "c1")) -> None:
+    """Sixty products and a fee in one invoice, then a return, then ten of the products again."""
+    rows: list[tuple[object, ...]] = []
+    for user in users:
+        rows.append((user, "POST", START, "purchase", 1.0, 1, 18.0))
+        rows += [(user, f"p{i:02}", START, "purchase", 80_995.0 if i == 3 else 2.0, 1, 0.5) for i in range(60)]
+        rows.append((user, "p03", START + HOUR, "return", -80_995.0, 2, 0.5))
+        rows += [(user, f"p{i:02}", START + 2 * HOUR, "purchase", 1.0, 3, 0.5) for i in range(10)]
+    write_interactions(folder, "uci-online-retail", rows)
+    items = [(f"p{i:02}", f"PRODUCT {i}", "", 0.5, 1) for i in range(60)] + [("POST", "POSTAGE", "", 18.0, 0)]
+    write_rows(
+        folder,
+        "uci-online-retail",
+        "items.csv.gz",
+        ("item_id", "title", "categories", "median_price", "is_product"),
+        items,
+    )
+
+
+def write_all(folder: Path) -> None:
+    write_geolife(folder)
+    write_kypo(folder)
+    write_retail(folder)
