@@ -51,28 +51,33 @@ class Writer:
         self.doomed = False  # an error inside an inner block: the outermost one cannot commit any more
         self.closed = False
         self.busy_timeout_ms = busy_timeout_ms
+        _refuse_inherited(path)
         self.db = opening.connect_writer(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
         self.cursor = self.db.cursor()
-        # The lineage that we know of, and how it stood when the transaction began.
+        self.side = self.db.cursor()
+        self.file = None if path == opening.MEMORY else opening.file_id(path)
+        # The lineage that we know of; and where it stood before this transaction bumped it, if it did.
         self.seen = self._pragma("data_version")
         self.cookie = self._pragma("schema_version")
-        self._cookie_before = self.cookie
-        _ALIVE.add(self)
+        self._own_from: int | None = None
+        _WRITERS.add(self)
 
     def __enter__(self) -> sqlite3.Cursor:
         self.enter()
         try:
             if not self.depth:
-                self._cookie_before = self.cookie
+                self._own_from = None
                 self.cursor.execute("BEGIN IMMEDIATE")
             elif self.doomed:
                 raise _doomed()
+            self.depth += 1
         except BaseException as error:
+            if not self.depth:
+                self._roll_back()
             self.lock.release()
             if isinstance(error, sqlite3.Error):
                 raise translated(error) from None
             raise
-        self.depth += 1
         return self.cursor
 
     def __exit__(
@@ -118,6 +123,7 @@ class Writer:
         following = now + 1 if now < 2**31 - 1 else 1
         self.cursor.execute(f"PRAGMA schema_version = {following}")
         if now == self.cookie:  # Otherwise another process has bumped it, and we have yet to notice.
+            self._own_from = now if self._own_from is None else self._own_from
             self.cookie = following
 
     def observe(self) -> Literal["same", "grown", "changed"]:
@@ -181,7 +187,10 @@ class Writer:
                 readers.close()
             with suppress(sqlite3.Error):
                 self.truncate_wal(0)
+            self.side.close()
+            self.cursor.close()  # An open statement would keep the file open beyond the connection's own close.
             self.db.close()
+            _WRITERS.discard(self)
 
     def _end(self, *, commit: bool) -> None:
         """Commit or roll back the outermost block."""
@@ -200,7 +209,8 @@ class Writer:
             raise
 
     def _roll_back(self) -> None:
-        self.cookie = self._cookie_before
+        if self._own_from is not None:
+            self.cookie, self._own_from = self._own_from, None
         # Some errors, such as a full disk, have rolled back already.
         if not self.closed and self.db.in_transaction:
             with suppress(sqlite3.Error):
@@ -236,6 +246,8 @@ class Reader:
         """Close; a reader in another thread then gets ``ClosedError`` from its next row on."""
         with self.lock:
             self.closed = True
+            self.cursor.close()
+            self.side.close()
             self.db.close()
 
 
@@ -252,7 +264,7 @@ class Readers:
         self._writer = writer
         self._idle: list[Reader] = []
         self._all: set[Reader] = set()
-        _ALIVE.add(self)
+        _READERS.add(self)
 
     def take(self) -> Reader:
         """A reader with a snapshot begun, of this moment or of the first row read."""
@@ -317,7 +329,7 @@ def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Curs
     if readers is None or writer.mine:
         writer.enter()
         try:
-            yield writer.cursor, writer.db.cursor()
+            yield writer.cursor, writer.side
         except sqlite3.Error as error:
             raise translated(error) from None
         finally:
@@ -336,7 +348,22 @@ def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Curs
 
 
 def _forked() -> RecsysError:
-    return ForkedError("the store was opened before a fork: open it in the child, after the parent has closed it")
+    return ForkedError(
+        "a file that was open when this process was forked cannot be used in it: "
+        'close it before the fork, or start the process with "spawn"'
+    )
+
+
+def _refuse_inherited(path: str) -> None:
+    """Refuse a file that the parent of this forked process had open.
+
+    SQLite's own memory, copied by the fork, takes the parent's locks for ours. It would lock
+    nothing, the parent would remove the WAL under us, and acknowledged events would be lost.
+    """
+    pid = _get_pid()
+    inherited = {writer.file for writer in list(_WRITERS) if writer.pid != pid}
+    if inherited and path != opening.MEMORY and os.path.lexists(path) and opening.file_id(path) in inherited:
+        raise _forked()
 
 
 def _doomed() -> RecsysError:
@@ -355,10 +382,11 @@ def _abandon() -> None:
     """
     import ctypes
 
-    for owner in list(_ALIVE):
+    for owner in (*_WRITERS, *_READERS):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 
 
-_ALIVE: weakref.WeakSet[Writer | Readers] = weakref.WeakSet()
+_WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()  # every one that is open
+_READERS: weakref.WeakSet[Readers] = weakref.WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon)

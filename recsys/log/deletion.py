@@ -9,7 +9,7 @@ from typing import NamedTuple
 from recsys.errors import InputError
 from recsys.log.connection import Writer
 from recsys.log.events import drop_checkpoints_from
-from recsys.log.rows import check_text, key_of_row
+from recsys.log.rows import key_of_row, texts_of
 
 __all__ = ["Criteria", "Deleted", "delete"]
 
@@ -55,9 +55,9 @@ class Criteria:
         since_us: int | None,
         until_us: int | None,
     ) -> None:
-        self.uids = _texts(uids, "uids")
-        self.items = _texts(items, "items")
-        self.kinds = _texts(kinds, "kinds")
+        self.uids = None if uids is None else texts_of(uids, "uids")
+        self.items = None if items is None else texts_of(items, "items")
+        self.kinds = None if kinds is None else texts_of(kinds, "kinds")
         self.since_us = _time(since_us, "since_us")
         self.until_us = _time(until_us, "until_us")
 
@@ -93,7 +93,11 @@ class Criteria:
 def delete(writer: Writer, criteria: Criteria | None) -> Deleted:
     """See ``Store.delete``; None stands for everything."""
     with writer as cursor:
-        deleted = _delete_all(cursor) if criteria is None else _delete_chosen(cursor, *_resolve(cursor, criteria))
+        deleted = (
+            _delete_all(cursor)
+            if criteria is None
+            else _delete_chosen(cursor, *_resolve(cursor, writer.side, criteria))
+        )
         if deleted != _NOTHING:
             writer.bump()
     return deleted
@@ -119,14 +123,13 @@ def _delete_chosen(cursor: sqlite3.Cursor, events: list[_Chosen], places: list[_
     return Deleted(len(events), n_slate_rows + len(places), drop_checkpoints_from(cursor, oldest), oldest)
 
 
-def _resolve(cursor: sqlite3.Cursor, criteria: Criteria) -> tuple[list[_Chosen], list[_Place]]:
+def _resolve(cursor: sqlite3.Cursor, side: sqlite3.Cursor, criteria: Criteria) -> tuple[list[_Chosen], list[_Place]]:
     """The events to delete, and the places to delete in slates that keep others."""
     where, parameters = criteria.narrow()
-    rows = cursor.execute(f"SELECT at_us, uid, item_id, kind, slate FROM events{where}", parameters).fetchall()
     losing = _losing(cursor, criteria.items) if criteria.items else {}
     events: list[_Chosen] = []
     places: list[_Place] = []
-    for row in rows:
+    for row in cursor.execute(f"SELECT at_us, uid, item_id, kind, slate FROM events{where}", parameters):
         key, (item_id, kind, slate) = key_of_row(row), row[2:]
         if not criteria.fits(key[1], kind):
             continue
@@ -135,7 +138,7 @@ def _resolve(cursor: sqlite3.Cursor, criteria: Criteria) -> tuple[list[_Chosen],
         if criteria.items is None or item_id in criteria.items:
             events.append((key, owned))
         elif gone:
-            (n_places,) = cursor.execute("SELECT COUNT(*) FROM slates WHERE slate = ?", (owned,)).fetchone()
+            (n_places,) = side.execute("SELECT COUNT(*) FROM slates WHERE slate = ?", (owned,)).fetchone()
             if n_places == len(gone):
                 events.append((key, owned))
             else:
@@ -152,20 +155,6 @@ def _losing(cursor: sqlite3.Cursor, items: frozenset[str]) -> dict[str | None, l
         if item_id in items:
             found.setdefault(slate, []).append(position)
     return found
-
-
-def _texts(given: Iterable[str] | None, name: str) -> frozenset[str] | None:
-    if given is None:
-        return None
-    if isinstance(given, (str, bytes)):
-        raise InputError(f"{name}: a list of strings is needed, not one string", field=name)
-    try:
-        wanted = frozenset(given)
-    except TypeError:
-        raise InputError(f"{name}: a list of strings is needed", field=name) from None
-    for text in wanted:
-        check_text(text, name, empty=True)
-    return wanted
 
 
 def _time(moment: int | None, name: str) -> int | None:

@@ -44,6 +44,7 @@ WRITER_PRAGMAS: Mapping[str, str | int] = MappingProxyType(
     }
 )
 
+_OLDEST_SQLITE = (3, 24, 0)  # for UPSERT
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there the check before has to do.
 
 
@@ -85,6 +86,8 @@ def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqli
 
     Stability: provisional
     """
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreError("this Python has an SQLite older than 3.24, which the log needs: use a newer Python")
     if path == MEMORY:
         db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
     else:

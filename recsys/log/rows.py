@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from recsys.errors import CorruptError, InputError
@@ -26,6 +26,7 @@ __all__ = [
     "row_of_event",
     "row_of_item",
     "shown_of_rows",
+    "texts_of",
 ]
 
 EVENT_COLUMNS = "at_us, uid, offset_min, item_id, kind, value, context, slate"
@@ -212,6 +213,27 @@ def check_text(text: object, name: str, *, empty: bool = False) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise InputError(f"{name}: a lone surrogate cannot be stored", field=name) from None
+
+
+def texts_of(given: Iterable[str], name: str) -> frozenset[str]:
+    """The strings of a list, without doubles.
+
+    Raises
+    ------
+    InputError
+        When it is no list of strings that the file can hold.
+
+    Stability: provisional
+    """
+    if isinstance(given, (str, bytes)):
+        raise InputError(f"{name}: a list of strings is needed, not one string", field=name)
+    try:
+        wanted = frozenset(given)
+    except TypeError:
+        raise InputError(f"{name}: a list of strings is needed", field=name) from None
+    for text in wanted:
+        check_text(text, name, empty=True)
+    return wanted
 
 
 def key_of_row(row: Sequence[object]) -> tuple[int, str]:

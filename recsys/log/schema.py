@@ -124,7 +124,8 @@ def examine(db: sqlite3.Connection) -> int:
     if version not in TABLES:
         raise StoreError("the file has no schema version that recsys ever wrote: restore a copy of it")
     if found != [("table", name, name, text) for name, text in sorted(TABLES[version].items())]:
-        kinds = ", ".join(sorted({str(row[0]) for row in found if row[1] not in TABLES[version]})) or "table"
+        added = {row[0] for row in found if row[1] not in TABLES[version]}
+        kinds = ", ".join(kind for kind in ("table", "index", "view", "trigger") if kind in added) or "definition"
         raise StoreError(
             f"the file's schema is not the one recsys made (unexpected {kinds}): "
             "on a copy of it drop what was added, or move the file aside and start anew"
