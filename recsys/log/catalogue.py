@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 from recsys.errors import CheckpointError, CorruptError, InputError
 from recsys.log.connection import Readers, Writer, view
-from recsys.log.rows import ITEM_COLUMNS, check_key, check_text, item_of_row, row_of_item
+from recsys.log.rows import ITEM_COLUMNS, check_key, check_text, item_of_row, row_of_item, texts_of
 from recsys.types import Item
 
 __all__ = [
@@ -46,9 +46,7 @@ def put_items(writer: Writer, given: Iterable[Item]) -> int:
 
 def drop_items(writer: Writer, ids: Iterable[str], keep_tombstone: AbstractSet[str]) -> int:
     """See ``Store.drop_items``."""
-    gone = sorted(set(ids))
-    for identifier in gone:
-        check_text(identifier, "ids", empty=True)
+    gone = sorted(texts_of(ids, "ids"))
     buried = [(identifier,) for identifier in gone if identifier in keep_tombstone]
     deleted = [(identifier,) for identifier in gone if identifier not in keep_tombstone]
     with writer as cursor:

@@ -93,11 +93,11 @@ class Criteria:
 def delete(writer: Writer, criteria: Criteria | None) -> Deleted:
     """See ``Store.delete``; None stands for everything."""
     with writer as cursor:
-        deleted = (
-            _delete_all(cursor)
-            if criteria is None
-            else _delete_chosen(cursor, *_resolve(cursor, writer.side, criteria))
-        )
+        if criteria is None:
+            deleted = _delete_all(cursor)
+        else:
+            events, places = _resolve(cursor, writer.side, criteria)
+            deleted = _delete_chosen(cursor, events, places)
         if deleted != _NOTHING:
             writer.bump()
     return deleted

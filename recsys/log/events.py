@@ -17,6 +17,7 @@ from recsys.log.rows import (
     event_of_row,
     row_of_event,
     shown_of_rows,
+    texts_of,
 )
 from recsys.types import Event
 
@@ -74,6 +75,8 @@ def stream(writer: Writer, readers: Readers | None, after: Key | None, until: Ke
 def of_item(writer: Writer, readers: Readers | None, item_id: str, limit: int) -> list[Event]:
     """See ``Store.events_of``."""
     check_text(item_id, "item_id", empty=True)
+    if type(limit) is not int or not 0 <= limit < 2**63:
+        raise InputError("limit: an integer from 0 is needed", field="limit")
     with view(writer, readers) as (cursor, side):
         sql = f"{_SELECT} WHERE item_id = ? ORDER BY at_us DESC, uid DESC LIMIT ?"
         return list(_decoded(side, cursor.execute(sql, (item_id, limit)).fetchall()))
@@ -81,9 +84,7 @@ def of_item(writer: Writer, readers: Readers | None, item_id: str, limit: int) -
 
 def find(writer: Writer, readers: Readers | None, uids: Iterable[str]) -> list[Event]:
     """See ``Store.find``."""
-    wanted = sorted(set(uids))
-    for uid in wanted:
-        check_text(uid, "uids", empty=True)
+    wanted = sorted(texts_of(uids, "uids"))
     found: list[Event] = []
     with view(writer, readers) as (cursor, side):
         for start in range(0, len(wanted), _VARIABLES):

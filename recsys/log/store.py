@@ -365,14 +365,19 @@ class Store:
         """
         self._writer.maintain(self._writer.vacuum)
 
-    def truncate_wal(self) -> bool:
+    def truncate_wal(self, *, wait_ms: int | None = None) -> bool:
         """Fold the WAL into the file and empty it; False when a reader or another process is in the way.
 
-        Not inside ``transact``. Waits for at most the busy timeout. Cost: O(size of the WAL).
+        Not inside ``transact``. Cost: O(size of the WAL).
+
+        Parameters
+        ----------
+        wait_ms : int, optional
+            How long to wait for them, milliseconds; the store's busy timeout when not given.
 
         Stability: provisional
         """
-        return self._writer.maintain(self._writer.truncate_wal)
+        return self._writer.maintain(lambda: self._writer.truncate_wal(wait_ms))
 
     def sizes(self) -> dict[str, int]:
         """Bytes of ``"db"``, ``"wal"`` and ``"shm"``; 0 for one that is absent.

@@ -72,7 +72,7 @@ def append_ratio(folder: Path, n: int = 3000, rounds: int = 5) -> tuple[float, f
 
 
 def replay_ratio(folder: Path, n: int = 100_000, rounds: int = 5) -> tuple[float, float]:
-    """Microseconds a row of a bare ``SELECT *`` with ``fetchall`` and of ``Store.events``, every other one with a context."""
+    """Microseconds a row of a bare ``SELECT *`` and of ``Store.events``, every other one with a context."""
     with Store(folder / "replay.db", synchronous="normal") as store:
         store.append([event(number, context=number % 2 == 0) for number in range(n)], late=False)
         db = sqlite3.connect(folder / "replay.db")
