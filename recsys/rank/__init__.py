@@ -1,0 +1,1 @@
+"""What to show: candidates, their arrangement, and the reasons for it."""

@@ -1,0 +1,90 @@
+"""From scores to an ordered list: the best first, or drawn with known probabilities.
+
+Choices are Plackett–Luce, so exploring is adding Gumbel noise: ordering by
+``u_i / τ + G_i`` with independent standard Gumbel ``G_i`` draws a list in which
+the item at each position was drawn from those left with probability
+``exp(u_i/τ) / Σ_left exp(u_j/τ)`` (Yellott 1977). That is the propensity kept with each position.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.rank.candidates import Pool
+
+__all__ = ["Placed", "place"]
+
+_OPEN: Final = 1e-12  # keeps logarithms of uniform draws finite
+
+Placed = tuple[str, int, float, float]  # item id, column, score, propensity
+
+
+def place(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed: int | None) -> list[Placed]:
+    """Order the candidates.
+
+    Parameters
+    ----------
+    pool : Pool
+        The candidates; its untouched ones share the score of column 0.
+    scores : array of float64, shape (n_columns,)
+        Utilities, offsets included; finite.
+    k : int
+        At most how many to give, best first.
+    explore : float
+        Temperature ``τ``: 0 orders by score, ties by item id; above, draws.
+    seed : int or None
+        Seed of the draws; None draws anew each time.
+
+    Returns
+    -------
+    list of (item id, column, score, propensity)
+        O(n + k log k).
+    """
+    if explore > 0:
+        return _drawn(pool, scores, k, explore, seed)
+    kept = scores if pool.allowed is None else np.where(pool.allowed, scores, -np.inf)
+    best = _best(kept, k, pool)
+    if pool.untouched:
+        shared = float(scores[0])
+        best += [(-shared, item_id, 0) for item_id in pool.untouched[:k]]
+        best.sort()
+    return [(item_id, column, -minus, 1.0) for minus, item_id, column in best[:k]]
+
+
+def _best(scores: NDArray[np.float64], k: int, pool: Pool) -> list[tuple[float, str, int]]:
+    """Give the ``k`` greatest as ``(-score, id, column)``, sorted; minus infinity is left out."""
+    n = len(scores)
+    if k < n:
+        threshold = np.partition(scores, n - k)[n - k]
+        columns = np.flatnonzero(scores >= threshold) if threshold > -np.inf else np.flatnonzero(scores > -np.inf)
+    else:
+        columns = np.flatnonzero(scores > -np.inf)
+    ids = pool.ids
+    found = [(-s, ids[c], c) for s, c in zip(scores[columns].tolist(), columns.tolist(), strict=True)]
+    found.sort()
+    return found[:k]
+
+
+def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed: int | None) -> list[Placed]:
+    columns = np.arange(len(scores)) if pool.allowed is None else np.flatnonzero(pool.allowed)
+    order = sorted(columns.tolist(), key=pool.ids.__getitem__)  # draws do not depend on the order of the columns
+    column = np.array(order + [0] * len(pool.untouched), np.intp)
+    if not len(column):
+        return []
+    names = [pool.ids[c] for c in order] + list(pool.untouched)
+    utility = scores[column] / explore
+    uniform = np.random.default_rng(seed).random(len(column))
+    noisy = utility - np.log(-np.log(np.clip(uniform, _OPEN, 1.0 - _OPEN)))
+    drawn = np.argsort(-noisy, kind="stable")[:k]
+    mass = np.exp(utility - utility.max())
+    # What was left at each position: all, less those above. Summed from the small end, it stays positive.
+    behind = np.delete(mass, drawn).sum() + np.cumsum(mass[drawn][::-1])[::-1]
+    propensity = np.divide(mass[drawn], behind, out=np.ones(len(drawn)), where=behind > 0)
+    tiny = np.finfo(np.float64).tiny
+    return [
+        (names[i], int(column[i]), float(scores[column[i]]), max(float(p), tiny))
+        for i, p in zip(drawn.tolist(), propensity, strict=True)
+    ]

@@ -1,0 +1,192 @@
+"""Which items are ranked: the host's own list, or every item known.
+
+An item without any event has the features of slot 0, the item that was never
+seen. However many such *untouched* items a catalogue has, one column of
+features stands for all of them, so a catalogue costs what its touched part costs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.learn.behaviour import Behaviour
+from recsys.types import Item
+
+__all__ = ["Catalogue", "Pool", "everything_known", "given"]
+
+
+@dataclass(slots=True)
+class Pool:
+    """The candidates of one ranking.
+
+    Parameters
+    ----------
+    slots : array of int, shape (n,), or slice
+        The columns of the feature matrix.
+    ids : sequence of str
+        The columns' item ids.
+    allowed : array of bool, shape (n,), or None
+        Which columns are candidates; None for all.
+    untouched : sequence of str
+        Further candidates, sorted by id, whose features are those of column 0.
+    offsets : array of float64, shape (n,), or None
+        The person's own steering of each column; None when there is none.
+    """
+
+    slots: NDArray[np.intp] | slice
+    ids: Sequence[str]
+    allowed: NDArray[np.bool_] | None = None
+    untouched: Sequence[str] = ()
+    offsets: NDArray[np.float64] | None = None
+
+
+class Catalogue:
+    """The items that the host told us of, in memory.
+
+    Stability: provisional
+    """
+
+    def __init__(self, rows: Iterable[tuple[Item, bool]]) -> None:
+        self.items: dict[str, Item] = {}
+        self.removed: set[str] = set()
+        self._by_tag: dict[str, set[str]] | None = None
+        self._untouched: list[str] | None = None
+        self._n_slots = 0
+        for item, removed in rows:
+            if removed:
+                self.removed.add(item.id)
+            else:
+                self.items[item.id] = item
+
+    def put(self, items: Iterable[Item]) -> None:
+        """Add or replace items. O(items)."""
+        for item in items:
+            self.items[item.id] = item
+            self.removed.discard(item.id)
+        self._by_tag = self._untouched = None
+
+    def drop(self, ids: Iterable[str], tombstones: Collection[str]) -> None:
+        """Take items out; of those in ``tombstones`` remember that they were removed."""
+        for item_id in ids:
+            self.items.pop(item_id, None)
+            self.removed.discard(item_id)
+        self.removed.update(tombstones)
+        self._by_tag = self._untouched = None
+
+    def title(self, item_id: str) -> str:
+        """What a person calls the item: its title, else its id."""
+        item = self.items.get(item_id)
+        return item.title if item is not None and item.title else item_id
+
+    def known(self, item_id: str, behaviour: Behaviour) -> bool:
+        """Whether the item is in the catalogue or in the log."""
+        return item_id in self.items or item_id in behaviour.slots
+
+    def tagged(self, tag: str) -> Collection[str]:
+        """Give the ids of the items with this tag."""
+        if self._by_tag is None:
+            self._by_tag = {}
+            for item in self.items.values():
+                for name in item.tags:
+                    self._by_tag.setdefault(name, set()).add(item.id)
+        return self._by_tag.get(tag, ())
+
+    def untouched(self, behaviour: Behaviour) -> list[str]:
+        """Give the items without a slot, sorted. O(1) amortised; O(n log n) after the catalogue changed."""
+        if self._untouched is None or self._n_slots > behaviour.n_slots:
+            self._untouched = sorted(self.items.keys() - behaviour.slots.keys())
+        else:
+            for item_id in behaviour.ids[self._n_slots :]:
+                at = bisect_left(self._untouched, item_id)
+                if at < len(self._untouched) and self._untouched[at] == item_id:
+                    del self._untouched[at]
+        self._n_slots = behaviour.n_slots
+        return self._untouched
+
+    def forget_slots(self) -> None:
+        """Say that slots were given anew: the state was rebuilt."""
+        self._untouched = None
+
+
+def given(
+    item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, steers: Mapping[str, float], strength: float
+) -> Pool:
+    """Take the host's own candidates, all distinct. O(n)."""
+    slot = behaviour.slots.get
+    slots = np.array([slot(item_id, 0) for item_id in item_ids], np.intp)
+    offsets = None
+    if steers:
+        by_id = _steered(catalogue, steers, strength)
+        offsets = np.array([by_id.get(item_id, 0.0) for item_id in item_ids])
+    return Pool(slots, item_ids, offsets=offsets)
+
+
+def everything_known(  # noqa: PLR0913 - the filters of one question
+    behaviour: Behaviour,
+    catalogue: Catalogue,
+    steers: Mapping[str, float],
+    strength: float,
+    exclude: Collection[str],
+    where: Callable[[Item], bool] | None,
+) -> Pool:
+    """Take every item of the catalogue and of the log that was not removed.
+
+    O(touched items); with ``where``, O(items) calls of it.
+    """
+    b = behaviour
+    allowed = np.ones(b.n_slots, np.bool_)
+    allowed[0] = False
+    for item_id in (*catalogue.removed, *exclude):
+        allowed[b.slots.get(item_id, 0)] = False
+    untouched: Sequence[str] = catalogue.untouched(b)
+    if exclude:
+        untouched = _without(untouched, exclude)
+    if where is not None:
+        for slot in np.flatnonzero(allowed):
+            allowed[slot] = bool(where(_item(catalogue, b.ids[slot])))
+        untouched = [item_id for item_id in untouched if where(catalogue.items[item_id])]
+    if not steers:
+        return Pool(slice(0, b.n_slots), b.ids, allowed, untouched)
+    return _with_steers(b, allowed, untouched, _steered(catalogue, steers, strength))
+
+
+def _without(untouched: Sequence[str], exclude: Collection[str]) -> Sequence[str]:
+    present = {item_id for item_id in exclude if _among(item_id, untouched)}
+    return [item_id for item_id in untouched if item_id not in present] if present else untouched
+
+
+def _among(item_id: str, ordered: Sequence[str]) -> bool:
+    at = bisect_left(ordered, item_id)
+    return at < len(ordered) and ordered[at] == item_id
+
+
+def _item(catalogue: Catalogue, item_id: str) -> Item:
+    return catalogue.items.get(item_id) or Item(item_id)
+
+
+def _with_steers(
+    b: Behaviour, allowed: NDArray[np.bool_], untouched: Sequence[str], by_id: Mapping[str, float]
+) -> Pool:
+    """Give steered items columns of their own, the untouched ones among them too."""
+    apart = sorted(item_id for item_id in by_id if _among(item_id, untouched))
+    slots = np.concatenate([np.arange(b.n_slots), np.zeros(len(apart), np.intp)])
+    ids = [*b.ids, *apart]
+    offsets = np.array([by_id.get(item_id, 0.0) for item_id in ids])
+    offsets[0] = 0.0
+    gone = set(apart)
+    rest = [item_id for item_id in untouched if item_id not in gone]
+    return Pool(slots, ids, np.concatenate([allowed, np.ones(len(apart), np.bool_)]), rest, offsets)
+
+
+def _steered(catalogue: Catalogue, steers: Mapping[str, float], strength: float) -> dict[str, float]:
+    """Sum, for each item, the steers of its id and of its tags, times ``strength``."""
+    by_id: dict[str, float] = {}
+    for target, weight in sorted(steers.items()):
+        for item_id in {target, *catalogue.tagged(target)}:
+            by_id[item_id] = by_id.get(item_id, 0.0) + strength * weight
+    return by_id

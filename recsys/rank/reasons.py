@@ -1,0 +1,176 @@
+"""Why an item stands where it stands, in terms that add up and in words.
+
+The score is ``w·x`` plus the person's own steering, so an item's distance from
+the average candidate splits exactly:
+
+    score_i − mean_j score_j = Σ_f w_f (x_if − mean_j x_jf) + (s_i − mean_j s_j)
+
+Terms are summed by group; each group is worded for a person and carries the
+evidence behind it. All of it is copied when the slate is made, so reasons stay
+what they were, whatever happens to the recommender afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.learn.behaviour import LAST_S, OWN_RING, RING, Behaviour
+from recsys.learn.features import FEATURES
+from recsys.learn.moment import Moment
+from recsys.rank.candidates import Pool
+from recsys.rank.words import Evidence, daypart, phrase
+from recsys.types import Reason, Term
+
+__all__ = ["GROUPS", "Basis", "basis"]
+
+STEER: Final = "steer"
+GROUPS: Final = (*dict.fromkeys(feature.group for feature in FEATURES), STEER)
+_MEMBERS: Final = {
+    group: np.array([f.group == group for f in FEATURES]) for group in GROUPS
+}  # which features belong to a group
+
+
+@dataclass(slots=True)
+class Basis:
+    """What the reasons of a slate are made from: copies, row by position in the slate.
+
+    ``features`` is (n_features, k), ``average`` (n_features,), ``weights`` (n_features,);
+    ``offset_average`` the mean steering over the candidates.
+    """
+
+    moment: Moment
+    features: NDArray[np.float64]
+    average: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    offset_average: float
+    slots: NDArray[np.intp]
+    uses: NDArray[np.int64]
+    last_s: NDArray[np.float64]
+    own_at: NDArray[np.uint32]
+    own_minute: NDArray[np.uint16]
+    against: tuple[NDArray[np.int32], NDArray[np.uint32]]
+    shown: tuple[NDArray[np.int32], NDArray[np.uint32]]
+    followed: tuple[NDArray[np.int32], NDArray[np.uint32]]
+    last_slot: int
+    last_title: str
+    under: tuple[tuple[NDArray[np.int32], NDArray[np.uint32]], ...]
+    newest_s: float
+
+    def contributions(self, position: int) -> NDArray[np.float64]:
+        """Give each feature's part in the item's distance from the average, shape (n_features,)."""
+        return self.weights * (self.features[:, position] - self.average)
+
+    def terms(self, position: int) -> tuple[Term, ...]:
+        """Give every feature's term, in the model's order, then the steering."""
+        parts = self.contributions(position)
+        given = [
+            Term(f.name, f.group, float(x), float(mean), float(w), float(part))
+            for f, x, mean, w, part in zip(
+                FEATURES, self.features[:, position], self.average, self.weights, parts, strict=True
+            )
+        ]
+        offset = float(self.offsets[position])
+        given.append(Term(STEER, STEER, offset, self.offset_average, 1.0, offset - self.offset_average))
+        return tuple(given)
+
+    def reasons(self, position: int) -> tuple[Reason, ...]:
+        """Give the groups' reasons, the greatest contribution first. Their contributions add up."""
+        parts = self.contributions(position)
+        found = []
+        for group in GROUPS:
+            if group == STEER:
+                contribution = float(self.offsets[position]) - self.offset_average
+            else:
+                contribution = float(parts[_MEMBERS[group]].sum())
+            if contribution:
+                evidence = self._evidence(group, position)
+                text = phrase(group, contribution, evidence)
+                found.append(Reason(text, group, contribution, evidence.n_events, evidence.last_at))
+        found.sort(key=lambda reason: (-reason.contribution, reason.group))
+        return tuple(found)
+
+    def _evidence(self, group: str, position: int) -> Evidence:
+        uses = int(self.uses[position])
+        last = float(self.last_s[position]) if uses else None
+        evidence = Evidence(uses, last, self.moment, self.newest_s, self.last_title, uses)
+        slot = int(self.slots[position])
+        if group == "rhythm":
+            n_remembered = min(uses, OWN_RING)
+            here = daypart(self.moment.week_minute)
+            at = self.own_at[position, :n_remembered]
+            same = np.array([daypart(int(m)) == here for m in self.own_minute[position, :n_remembered]], np.bool_)
+            return evidence.of(at[same])
+        if group == "sequence":
+            evidence.is_last = bool(slot) and slot == self.last_slot
+            items, at = self.followed
+            return evidence.of(at[(items == slot) & (slot > 0)])
+        if group == "context":
+            times = [at[(items == slot) & (slot > 0)] for items, at in self.under]
+            return evidence.of(np.concatenate(times) if times else np.zeros(0, np.uint32))
+        if group in ("fatigue", "feedback"):
+            n, at = self.shown if group == "fatigue" else self.against
+            count = int(n[position])
+            return evidence.counted(count, float(at[position]) if count else None)
+        if group == STEER:
+            return evidence.counted(0, None)
+        return evidence
+
+
+def basis(  # noqa: PLR0913 - everything a reason needs, once
+    behaviour: Behaviour,
+    pool: Pool,
+    features: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    moment: Moment,
+    columns: Sequence[int],
+    last_title: str,
+) -> Basis:
+    """Copy what the reasons of these columns need. O(n_features · n_columns)."""
+    b = behaviour
+    at = np.array(columns, np.intp)
+    slots = at if isinstance(pool.slots, slice) else pool.slots[at]
+    average, offset_average = _averages(pool, features)
+    last = int(b.cursor[1])
+    followed = min(int(b.next_n[last]), RING)
+    rows = [b.cues[cue] for cue in moment.cues if cue in b.cues]
+    return Basis(
+        moment=moment,
+        features=features[:, at],
+        average=average,
+        weights=weights,
+        offsets=np.zeros(len(at)) if pool.offsets is None else pool.offsets[at],
+        offset_average=offset_average,
+        slots=slots,
+        uses=b.own_n[slots],
+        last_s=b.plain[LAST_S, slots],
+        own_at=b.own_at[slots],
+        own_minute=b.own_minute[slots],
+        against=(b.against_n[slots], b.against_at[slots]),
+        shown=(b.shown_n[slots], b.shown_at[slots]),
+        followed=(b.next_item[last, :followed].copy(), b.next_at[last, :followed].copy()),
+        last_slot=last,
+        last_title=last_title,
+        under=tuple((b.cue_item[r].copy(), b.cue_at[r].copy()) for r in rows),
+        newest_s=b.newest_s,
+    )
+
+
+def _averages(pool: Pool, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Mean features and mean steering over the candidates."""
+    n_untouched = len(pool.untouched)
+    if pool.allowed is None:
+        total, n = features.sum(axis=1), features.shape[1]
+        offset = 0.0 if pool.offsets is None else float(pool.offsets.sum())
+    else:
+        total, n = features @ pool.allowed.astype(np.float64), int(np.count_nonzero(pool.allowed))
+        offset = 0.0 if pool.offsets is None else float(pool.offsets[pool.allowed].sum())
+    if n_untouched:
+        total = total + n_untouched * features[:, 0]
+    everyone = max(n + n_untouched, 1)
+    return total / everyone, offset / everyone
