@@ -39,7 +39,7 @@ def zoxide(history: History, item: str, now: Event) -> float:
 
 def decayed(history: History, item: str, now: Event) -> float:
     del now
-    return sum(0.5 ** ((len(history) - n) / 20) for n, e in enumerate(history, 1) if e.item_id == item)
+    return math.fsum(0.5 ** ((len(history) - n) / 20) for n, e in enumerate(history, 1) if e.item_id == item)
 
 
 def share(of: History, item: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_metrics_keep_the_shape_of_the_ranks() -> None:
     assert acc_at_k(np.ones((2, 3), dtype=np.int64), 1).shape == (2, 3)
     assert ndcg_at_k([], 10).shape == (0,)
     assert reciprocal_rank(4).tolist() == 0.25
-    assert acc_at_k([[1, None], [None, 2]], 1).tolist() == [[1, 0], [0, 0]]
+    assert acc_at_k(np.array([[1, None], [None, 2]]), 1).tolist() == [[1, 0], [0, 0]]
 
 
 @pytest.mark.parametrize("ranks", [[-1], [1.5], [math.nan], ["a"], ["a", None], [True]])
@@ -56,9 +57,14 @@ def test_what_is_no_rank_is_an_input_error(ranks: list[object]) -> None:
 
 @pytest.mark.parametrize("k", [0, -1, 1.0, True])
 def test_a_cutoff_below_one_is_an_input_error(k: int) -> None:
-    for metric in (lambda: acc_at_k([1], k), lambda: ndcg_at_k([1], k), lambda: ndcg([1.0], [1.0], k)):
+    calls: list[Callable[[], object]] = [
+        lambda: acc_at_k([1], k),
+        lambda: ndcg_at_k([1], k),
+        lambda: ndcg([1.0], [1.0], k),
+    ]
+    for call in calls:
         with pytest.raises(InputError) as caught:
-            metric()
+            call()
         assert caught.value.field == "k"
 
 

@@ -1,0 +1,304 @@
+"""What it costs: every row is a ratio to a baseline that was timed in turns with it, in the same run, on one core.
+
+The world is made up from a seed (:mod:`benchmarks.world`); the ceilings are a table.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.data import MissingDataError
+from benchmarks.report import Cell, Result, Table
+from benchmarks.timing import Timing, in_turns, timing
+from benchmarks.world import SEED, START_S, STEP_S, BareLog, catalogue, happenings, item_id
+from recsys import Recommender, Settings
+from recsys.learn.fold import fold_all, new_state
+from recsys.log.store import Store
+from recsys.prior import Prior
+
+__all__ = ["BUDGETS", "SCENARIOS", "Budget"]
+
+Floats = NDArray[np.float64]
+
+ROOT = Path(__file__).parents[1]
+N_FEATURES = 24  # of the baselines' ready feature matrices
+CONTEXT = {"place": "home"}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that something may cost: a floor that must hold, and an aim."""
+
+    floor: float
+    aim: float
+
+    def verdict(self, measured: float) -> str:
+        """Say which of the two is met."""
+        return "aim met" if measured <= self.aim else "floor met" if measured <= self.floor else "not met"
+
+
+# Ratios to the baseline; for memory megabytes on top of it, for the wheel megabytes.
+BUDGETS: Mapping[str, Budget] = {
+    "import": Budget(1.25, 1.1),
+    "record": Budget(15.0, 8.0),
+    "rank": Budget(40.0, 15.0),
+    "recommend": Budget(20.0, 6.0),
+    "fold": Budget(30.0, 10.0),
+    "memory": Budget(40.0, 15.0),
+    "log-length": Budget(1.3, 1.1),
+    "wheel": Budget(1.0, 0.4),
+}
+
+_TIMED = ("what", "p50 [µs]", "p99 [µs]", "baseline", "p50 [µs]", "p99 [µs]", "ratio", "floor", "aim", "verdict")
+
+
+def import_time(data: Path | None, *, quick: bool) -> Result:
+    del data
+    ours, baseline = _fresh_processes(["import recsys", "import numpy"], 3 if quick else 40)
+    row = _row("import recsys", ours, "import numpy", baseline, BUDGETS["import"])
+    return _result("import", _TIMED, [row], ["Each in a fresh process, files in the cache."], quick=quick)
+
+
+def record(data: Path | None, *, quick: bool) -> Result:
+    del data
+    n, n_items = (20, 50) if quick else (1500, 1000)
+    rows = []
+    for synchronous in ("full", "normal"):
+        with _folder() as folder, ExitStack() as stack:
+            settings = Settings(synchronous=synchronous)
+            rec = stack.enter_context(_lived(folder / "ours.db", n_items, 3 * n_items, settings=settings))
+            bare = BareLog(folder / "bare.db", synchronous=synchronous)
+            stack.callback(bare.close)
+            coming = list(happenings(2 * n, n_items, first=3 * n_items))
+            ours, baseline = in_turns([_recorder(rec, coming), bare.insert], n, warm_up=n // 10)
+        what = f"record, durable and learnt, {n_items:,} known items, synchronous {synchronous}"
+        rows.append(_row(what, ours, "sqlite3 WAL insert, commit", baseline, BUDGETS["record"]))
+    return _result("record", _TIMED, rows, [f"{n:,} events each; both files in one folder."], quick=quick)
+
+
+def rank(data: Path | None, *, quick: bool) -> Result:
+    del data
+    n, n_items = (20, 120) if quick else (2000, 1000)
+    x, w = _features(100)
+    with _folder() as folder, _lived(folder / "ours.db", n_items, 3 * n_items) as rec:
+        candidates = [item_id(i * (n_items // 100)) for i in range(100)]
+        at = START_S + 3 * n_items * STEP_S
+        ours, baseline = in_turns(
+            [
+                lambda i: rec.rank(candidates, k=10, at=at + 60 * i, context=CONTEXT),
+                lambda _: np.argsort(-(x @ w), kind="stable")[:10],
+            ],
+            n,
+            warm_up=n // 10,
+        )
+    row = _row("rank 100 candidates, k=10", ours, "argsort(-(X @ w))[:10]", baseline, BUDGETS["rank"])
+    return _result("rank", _TIMED, [row], [f"{n_items:,} known items; X is (100, {N_FEATURES})."], quick=quick)
+
+
+def recommend(data: Path | None, *, quick: bool) -> Result:
+    del data
+    rows = []
+    for n_items, n in ((200, 20),) if quick else ((10_000, 1000), (100_000, 200)):
+        x, w = _features(n_items)
+        n_events = min(n_items, 10_000)
+        with _folder() as folder, _lived(folder / "ours.db", n_items, n_events) as rec:
+            at = START_S + n_events * STEP_S
+            ours, baseline = in_turns([_recommender(rec, at), _product(x, w)], n, warm_up=3)
+        what = f"recommend(10), catalogue of {n_items:,}"
+        rows.append(_row(what, ours, f"X @ w, ({n_items:,}, {N_FEATURES})", baseline, BUDGETS["recommend"]))
+    return _result("recommend", _TIMED, rows, ["Up to 10,000 events in the log."], quick=quick)
+
+
+def fold(data: Path | None, *, quick: bool) -> Result:
+    del data
+    n_items, n_events, piece = (50, 200, 50) if quick else (1000, 40_000, 200)
+    with _folder() as folder, ExitStack() as stack:
+        _lived(folder / "ours.db", n_items, n_events).close()
+        store = stack.enter_context(Store(folder / "ours.db"))
+        bare = sqlite3.connect(folder / "ours.db")
+        stack.callback(bare.close)
+        state = new_state(Prior.default(), Settings())
+        keys = bare.execute("SELECT at_us, uid FROM events ORDER BY at_us, uid").fetchall()[piece - 1 :: piece]
+        ends = [(0, ""), *keys]
+        query = "SELECT * FROM events WHERE (at_us, uid) > (?, ?) AND (at_us, uid) <= (?, ?) ORDER BY at_us, uid"
+        pieces, baseline = in_turns(
+            [
+                lambda i: fold_all(state, store.events(after=ends[i], until=ends[i + 1])),
+                lambda i: bare.execute(query, (*ends[i], *ends[i + 1])).fetchall(),
+            ],
+            len(keys),
+        )
+        assert state.n_events == piece * len(keys)
+    what = f"read and fold {piece} events, {n_items:,} items"
+    row = _row(what, pieces, f"sqlite3 read of {piece} rows", baseline, BUDGETS["fold"])
+    note = f"{pieces.p50_us / piece:.0f} µs an event; {n_events:,} events in pieces of {piece}."
+    return _result("fold", _TIMED, [row], [note], quick=quick)
+
+
+def memory(data: Path | None, *, quick: bool) -> Result:
+    del data
+    n_items, n_events, n = (100, 300, 1) if quick else (10_000, 100_000, 5)
+    with _folder() as folder:
+        path = folder / "ours.db"
+        _lived(path, n_items, n_events).close()
+        opened = f"from recsys import Recommender; rec = Recommender({str(path)!r})"
+        codes = ["import numpy", opened, f"{opened}; rec.recommend(10)"]
+        baseline, *ours = (statistics.median(_resident_mb(code) for _ in range(n)) for code in codes)
+    of = f"{n_items:,} items, {n_events:,} events"
+    budget = BUDGETS["memory"]
+    rows: list[tuple[Cell, ...]] = []
+    for what, mb in zip((f"opened: {of}", f"opened and asked once: {of}"), ours, strict=True):
+        extra = mb - baseline
+        rows.append((what, mb, baseline, extra, budget.floor, budget.aim, budget.verdict(extra)))
+    columns = ("what", "resident [MB]", "import numpy [MB]", "more [MB]", "floor", "aim", "verdict")
+    return _result("memory", columns, rows, [f"Median of {n} fresh processes."], quick=quick)
+
+
+def log_length(data: Path | None, *, quick: bool) -> Result:
+    del data
+    lengths = (300, 1000) if quick else (1_000, 10_000, 100_000, 1_000_000)
+    n, n_items = (20, 100) if quick else (1000, 1000)
+    rows: list[tuple[Cell, ...]] = []
+    with _folder() as folder, ExitStack() as stack:
+        settings = Settings(synchronous="normal")
+        recs = [
+            stack.enter_context(_lived(folder / f"{length}.db", n_items, length, settings=settings))
+            for length in lengths
+        ]
+        candidates = [item_id(i) for i in range(100)]
+        rankers = [_ranker(rec, candidates, length) for rec, length in zip(recs, lengths, strict=True)]
+        ranked = in_turns(rankers, n, warm_up=n // 10)
+        coming = [list(happenings(2 * n, n_items, first=length)) for length in lengths]
+        recorders = [_recorder(rec, events) for rec, events in zip(recs, coming, strict=True)]
+        recorded = in_turns(recorders, n, warm_up=n // 10)
+    for what, timings in (("rank 100 candidates", ranked), ("record, synchronous normal", recorded)):
+        for length, ours in zip(lengths[1:], timings[1:], strict=True):
+            named = f"{what}, log of {length:,}"
+            rows.append(_row(named, ours, f"log of {lengths[0]:,}", timings[0], BUDGETS["log-length"]))
+    return _result("log-length", _TIMED, rows, [f"{n_items:,} known items."], quick=quick)
+
+
+def wheel(data: Path | None, *, quick: bool) -> Result:
+    del data
+    if importlib.util.find_spec("build") is None or importlib.util.find_spec("hatchling") is None:
+        raise MissingDataError("the packages build and hatchling are missing")
+    with _folder() as folder:
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+        subprocess.run(command, check=True, capture_output=True)
+        (path,) = folder.glob("*.whl")
+        mb = path.stat().st_size / 1e6
+    budget = BUDGETS["wheel"]
+    row: tuple[Cell, ...] = ("wheel", mb, budget.floor, budget.aim, budget.verdict(mb))
+    return _result("wheel", ("what", "size [MB]", "floor", "aim", "verdict"), [row], [], quick=quick)
+
+
+SCENARIOS: Mapping[str, Callable[..., Result]] = {
+    "speed/import": import_time,
+    "speed/record": record,
+    "speed/rank": rank,
+    "speed/recommend": recommend,
+    "speed/fold": fold,
+    "speed/memory": memory,
+    "speed/log-length": log_length,
+    "speed/wheel": wheel,
+}
+
+
+def _row(what: str, ours: Timing, against: str, baseline: Timing, budget: Budget) -> tuple[Cell, ...]:
+    ratio = ours.p50_us / baseline.p50_us
+    verdict = budget.verdict(ratio)
+    times = (ours.p50_us, ours.p99_us, against, baseline.p50_us, baseline.p99_us)
+    return (what, *times, ratio, budget.floor, budget.aim, verdict)
+
+
+def _result(
+    name: str, columns: tuple[str, ...], rows: list[tuple[Cell, ...]], notes: list[str], *, quick: bool
+) -> Result:
+    return Result(f"speed/{name}", [Table("ratio of medians, one core", columns, rows, notes)], {"world": SEED}, quick)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="recsys-bench-") as name:
+        yield Path(name)
+
+
+def _lived(path: Path, n_items: int, n_events: int, *, settings: Settings | None = None) -> Recommender:
+    """Return a recommender with a catalogue and a past."""
+    rec = Recommender(path, settings=settings)
+    rec.add(catalogue(n_items))
+    rec.record_many(happenings(n_events, n_items))
+    return rec
+
+
+def _recorder(rec: Recommender, coming: list[dict[str, object]]) -> Callable[[int], object]:
+    # Rounds of warming up come first and have the later numbers; the log takes its events in time order.
+    upcoming = iter(coming)
+
+    def call(_: int) -> object:
+        event = next(upcoming)
+        return rec.record(str(event["item_id"]), "play", at=float(str(event["at"])), context=CONTEXT)
+
+    return call
+
+
+def _recommender(rec: Recommender, at: float) -> Callable[[int], object]:
+    return lambda i: rec.recommend(10, at=at + 60 * i, context=CONTEXT)
+
+
+def _product(x: Floats, w: Floats) -> Callable[[int], object]:
+    return lambda _: x @ w
+
+
+def _ranker(rec: Recommender, candidates: list[str], n_events: int) -> Callable[[int], object]:
+    at = START_S + n_events * STEP_S
+    return lambda i: rec.rank(candidates, k=10, at=at + i, context=CONTEXT)
+
+
+def _features(n: int) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(SEED)
+    return rng.normal(size=(n, N_FEATURES)), rng.normal(size=N_FEATURES)
+
+
+_STOPWATCH = "import time; start = time.perf_counter_ns(); {code}; print((time.perf_counter_ns() - start) / 1000)"
+_SCALES = """
+{code}
+try:
+    with open("/proc/self/statm") as statm:
+        import resource
+        print(int(statm.read().split()[1]) * resource.getpagesize() / 1e6)
+except OSError:
+    import resource, sys
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
+"""
+
+
+def _fresh_processes(codes: list[str], n: int) -> list[Timing]:
+    taken: list[list[float]] = [[] for _ in codes]
+    for i in range(n + 1):
+        for which, code in enumerate(codes):
+            us = float(_printed(_STOPWATCH.format(code=code)))
+            if i:  # the first round fills the file cache
+                taken[which].append(us)
+    return [timing(np.array(row)) for row in taken]
+
+
+def _resident_mb(code: str) -> float:
+    return float(_printed(_SCALES.format(code=code)))
+
+
+def _printed(script: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip().splitlines()[-1]
