@@ -91,12 +91,13 @@ def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqli
     if path == MEMORY:
         db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
     else:
-        before = _create_or_check(path)
-        if before.st_size:
+        _create_or_check(path)
+        before = file_id(path)
+        if size_of(path):
             _examine_untouched(path)
         db = _connect(path, "rw", busy_timeout_ms)
     try:
-        if path != MEMORY and file_id(path) != (before.st_dev, before.st_ino):
+        if path != MEMORY and file_id(path) != before:
             raise StoreError("the file was replaced while it was being opened: open it again")
         schema.examine(db)
         _set(db, PRAGMAS)
@@ -132,17 +133,17 @@ def set_attach_limit(db: sqlite3.Connection, limit: int) -> None:
         db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, limit)
 
 
-def file_id(path: str) -> tuple[int, int]:
-    """Which file stands at the path: its device and inode.
+def file_id(path: str) -> tuple[int, int, int]:
+    """Which file stands at the path: device, inode, and the type, since the number of a deleted inode is used again.
 
     Stability: provisional
     """
     found = os.lstat(path)
-    return (found.st_dev, found.st_ino)
+    return (found.st_dev, found.st_ino, stat.S_IFMT(found.st_mode))
 
 
-def _create_or_check(path: str) -> os.stat_result:
-    """Create the file when it is absent; refuse what is not a regular file. Its status afterwards."""
+def _create_or_check(path: str) -> None:
+    """Create the file when it is absent; refuse what is not a regular file."""
     for side in ("-wal", "-shm", "-journal"):
         if Path(path + side).is_symlink():
             raise StoreError("a file beside the log is a symbolic link: remove it")
@@ -163,26 +164,39 @@ def _create_or_check(path: str) -> os.stat_result:
         raise StoreError("the path is a symbolic link: give the path of the file itself")
     if not stat.S_ISREG(found.st_mode):
         raise StoreError("the path is not a regular file: choose another path")
-    return found
 
 
 def _examine_untouched(path: str) -> None:
     """Refuse a file that is not ours without changing a byte and without leaving files beside it."""
     while True:
+        before = _traces(path)
         # Without a WAL the file alone is the truth; `immutable` then takes no lock and makes no -wal and -shm.
-        had_wal = size_of(path + "-wal") > 0
+        alone = not (size_of(path + "-wal") or size_of(path + "-journal"))
         try:
-            db = _connect(path, "ro" if had_wal or size_of(path + "-journal") > 0 else "immutable", 5000)
+            db = _connect(path, "immutable" if alone else "ro", 5000)
             try:
                 schema.examine(db)
             finally:
                 db.close()
         except (*FOREIGN_ERRORS, RecsysError) as error:
-            if not had_wal and size_of(path + "-wal") > 0:
-                continue  # Another process has begun to write meanwhile: look again, with locks.
+            if alone and _traces(path) != before:
+                continue  # Another process is writing: what was read without locks may be half of it.
             raise translated(error) from None
         else:
             return
+
+
+def _traces(path: str) -> list[tuple[int, int] | None]:
+    """Size and time of the file and of those beside it; they change when somebody writes."""
+    found: list[tuple[int, int] | None] = []
+    for side in ("", "-wal", "-journal"):
+        try:
+            status = os.lstat(path + side)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_size, status.st_mtime_ns))
+    return found
 
 
 def _connect(path: str, mode: str, busy_timeout_ms: int) -> sqlite3.Connection:

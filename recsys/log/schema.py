@@ -112,9 +112,7 @@ def examine(db: sqlite3.Connection) -> int:
 
     Stability: provisional
     """
-    application = _number(db, "PRAGMA application_id")
-    version = _number(db, "PRAGMA user_version")
-    found = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
+    application, version, found = _header(db)
     if not found and application in (0, APPLICATION_ID) and version == 0:
         return 0
     if application != APPLICATION_ID:
@@ -170,5 +168,16 @@ def _steps(version: int) -> list[str]:
     return [*steps, f"PRAGMA user_version = {SCHEMA_VERSION}"]
 
 
-def _number(db: sqlite3.Connection, pragma: str) -> int:
-    return int(db.execute(pragma).fetchone()[0])
+def _header(db: sqlite3.Connection) -> tuple[int, int, list[tuple[object, ...]]]:
+    """Application, version and the schema's texts, as they stood at one moment."""
+    outermost = not db.in_transaction
+    if outermost:
+        db.execute("BEGIN")
+    try:
+        found = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+    finally:
+        if outermost and db.in_transaction:
+            db.execute("ROLLBACK")
+    return application, version, found
