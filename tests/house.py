@@ -17,15 +17,27 @@ MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 40
 
 # Data flows log -> learn -> rank; only those named in KNOWS_ALL_ROOMS see all three.
-_UPSTAIRS = ("recsys.recommender", "recsys.bridge", "recsys.cli", "recsys.evaluate", "recsys.testing")
+_ROOMS = ("recsys.log", "recsys.learn", "recsys.rank", "recsys.prior")
+_UPSTAIRS = (
+    "recsys.live",
+    "recsys.portable",
+    "recsys.recommender",
+    "recsys.bridge",
+    "recsys.cli",
+    "recsys.evaluate",
+    "recsys.testing",
+)
 MAY_NOT_KNOW: Mapping[str, tuple[str, ...]] = {
     "recsys.errors": ("recsys",),
-    "recsys.types": ("recsys.log", "recsys.learn", "recsys.rank", "recsys.prior", *_UPSTAIRS),
-    "recsys.settings": ("recsys.log", "recsys.learn", "recsys.rank", "recsys.prior", *_UPSTAIRS),
+    "recsys.types": (*_ROOMS, *_UPSTAIRS),
+    "recsys.settings": (*_ROOMS, *_UPSTAIRS),
+    "recsys.inputs": (*_ROOMS, *_UPSTAIRS),
     "recsys.log": ("recsys.learn", "recsys.rank", "recsys.prior", *_UPSTAIRS),
     "recsys.learn": ("recsys.log", "recsys.rank", *_UPSTAIRS),
     "recsys.rank": ("recsys.log", *_UPSTAIRS),
     "recsys.prior": ("recsys.log", "recsys.rank", "recsys.recommender", "recsys.bridge", "recsys.cli"),
+    "recsys.portable": (*_ROOMS, *_UPSTAIRS),
+    "recsys.live": ("recsys.rank", *_UPSTAIRS),
     "recsys.recommender": ("recsys.bridge", "recsys.cli", "recsys.testing"),
 }
 KNOWS_ALL_ROOMS = ("recsys.recommender", "recsys.bridge", "recsys.cli", "recsys.evaluate", "recsys.testing")
