@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.data import MissingDataError
+from benchmarks.plot import write_plots
 from benchmarks.report import Result, print_result, write_result
 
 __all__ = ["GROUPS", "main"]
@@ -49,9 +50,17 @@ def _run(wanted: Mapping[str, Callable[..., Result]], options: argparse.Namespac
         print_result(result)
         if out is not None:
             write_result(result, out, options.date)
+            _plot(result, out)
     if skipped:
         print(f"\n{len(skipped)} of {len(wanted)} scenarios skipped:", *skipped, sep="\n  ", file=sys.stderr)
     return 1 if len(skipped) == len(wanted) else 0
+
+
+def _plot(result: Result, out: Path) -> None:
+    try:
+        write_plots(result, out)
+    except ModuleNotFoundError:
+        print(f"no plot of {result.id}: matplotlib is missing", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder of the data sets (else RECSYS_DATA, else ../shared/data)")
     parser.add_argument("--only", action="append", default=[], metavar="ID", help="a scenario's id; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a small slice that shows that it runs; writes nothing")
-    parser.add_argument("--out", type=Path, help="folder for JSON and Markdown (default: benchmarks/results)")
+    parser.add_argument("--out", type=Path, help="folder for JSON, Markdown and plots (default: benchmarks/results)")
     parser.add_argument("--date", help="written into the results as it is given")
     return parser
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
+from benchmarks.plot import write_plots
 from benchmarks.report import Result, Table, machine, markdown, print_result, write_result
 from recsys.types import Metric
 
@@ -70,3 +71,16 @@ def test_results_are_written_as_json_and_markdown_without_a_date_of_their_own(tm
 def test_the_machine_has_no_name() -> None:
     text = json.dumps(machine())
     assert all(name not in text for name in (platform.node(), str(Path.cwd()), str(Path.home())) if name)
+
+
+def test_what_has_intervals_is_drawn_the_same_every_time(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (first,) = write_plots(RESULT, tmp_path / "a")
+    (second,) = write_plots(RESULT, tmp_path / "b")
+    assert first == tmp_path / "a" / "speed" / "made-up.svg"
+    assert first.read_bytes() == second.read_bytes()
+    drawn = first.read_text(encoding="utf-8")
+    assert "with interval" in drawn
+    assert str(tmp_path) not in drawn
+    plain = Result("speed/plain", [Table("t", ("what", "n"), [("a", 1)])], {})
+    assert write_plots(plain, tmp_path) == []

@@ -161,6 +161,15 @@ def test_the_learner_gives_unseen_candidates_one_score_and_ids_decide() -> None:
     assert rank_of(2, scores, ["never", "a", "ever", "b"]) == rank_of(0, scores, ["never", "a", "ever", "b"]) - 1
 
 
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=20), st.data())
+def test_what_comes_later_changes_no_earlier_rank(items: list[str], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(items)))
+    log = events(items)
+    for make in (MostUsed, MostRecent, lambda: LearnerModel(prior=Prior.flat())):
+        whole, part = (replay(some, {"it": make()})["it"] for some in (log, log[:cut]))
+        assert whole[:cut] == part
+
+
 def test_scoring_changes_nothing_in_the_learner() -> None:
     log = events(list("abcacbabcc" * 3))
     often = [LearnerModel(prior=Prior.flat()) for _ in range(2)]
