@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeAlias, cast
 
@@ -173,6 +174,8 @@ def item_of(item: ItemLike) -> Item:
     if isinstance(item, Item):
         fields: Mapping[str, object] = {"id": item.id, "title": item.title, "tags": item.tags}
         extra: Mapping[str, object] = item.attributes
+        if isinstance(extra, Mapping) and not extra.keys().isdisjoint(("id", "title", "tags")):
+            raise InputError("attributes: id, title and tags are fields of their own", field="attributes")
     elif isinstance(item, Mapping):
         fields = item
         extra = {key: value for key, value in item.items() if key not in ("id", "title", "tags")}
@@ -253,11 +256,11 @@ def checked_event(event: Event) -> Event:
         finite(event.value, "value", -1.0, 1.0)
     elif event.value is not None:
         finite(event.value, "value")
-    context_of(event.context)
+    context = context_of(event.context)
     if event.slate is not None:
         text(event.slate, "slate", "uid")
     _check_shown(event)
-    return event
+    return replace(event, context=context)
 
 
 def _check_shown(event: Event) -> None:

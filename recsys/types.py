@@ -406,7 +406,6 @@ class Stats:
     Stability: stable
     """
 
-    path: str
     size_bytes: int
     n_events: int
     n_items: int

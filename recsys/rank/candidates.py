@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from recsys.learn.behaviour import Behaviour
 from recsys.types import Item
 
-__all__ = ["Catalogue", "Pool", "everything_known", "given"]
+__all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "everything_known", "given"]
+
+STEER_STRENGTH: Final = 4.0  # what a steer of 1 adds to a score: odds of about 55 to 1
 
 
 @dataclass(slots=True)
@@ -114,23 +117,22 @@ class Catalogue:
 
 
 def given(
-    item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, steers: Mapping[str, float], strength: float
+    item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, steers: Mapping[str, float]
 ) -> Pool:
     """Take the host's own candidates, all distinct. O(n)."""
     slot = behaviour.slots.get
     slots = np.array([slot(item_id, 0) for item_id in item_ids], np.intp)
     offsets = None
     if steers:
-        by_id = _steered(catalogue, steers, strength)
+        by_id = _steered(catalogue, steers)
         offsets = np.array([by_id.get(item_id, 0.0) for item_id in item_ids])
     return Pool(slots, item_ids, offsets=offsets)
 
 
-def everything_known(  # noqa: PLR0913 - the filters of one question
+def everything_known(
     behaviour: Behaviour,
     catalogue: Catalogue,
     steers: Mapping[str, float],
-    strength: float,
     exclude: Collection[str],
     where: Callable[[Item], bool] | None,
 ) -> Pool:
@@ -152,7 +154,7 @@ def everything_known(  # noqa: PLR0913 - the filters of one question
         untouched = [item_id for item_id in untouched if where(catalogue.items[item_id])]
     if not steers:
         return Pool(slice(0, b.n_slots), b.ids, allowed, untouched)
-    return _with_steers(b, allowed, untouched, _steered(catalogue, steers, strength))
+    return _with_steers(b, allowed, untouched, _steered(catalogue, steers))
 
 
 def _without(untouched: Sequence[str], exclude: Collection[str]) -> Sequence[str]:
@@ -183,10 +185,10 @@ def _with_steers(
     return Pool(slots, ids, np.concatenate([allowed, np.ones(len(apart), np.bool_)]), rest, offsets)
 
 
-def _steered(catalogue: Catalogue, steers: Mapping[str, float], strength: float) -> dict[str, float]:
-    """Sum, for each item, the steers of its id and of its tags, times ``strength``."""
+def _steered(catalogue: Catalogue, steers: Mapping[str, float]) -> dict[str, float]:
+    """Sum, for each item, the steers of its id and of its tags, times ``STEER_STRENGTH``."""
     by_id: dict[str, float] = {}
     for target, weight in sorted(steers.items()):
         for item_id in {target, *catalogue.tagged(target)}:
-            by_id[item_id] = by_id.get(item_id, 0.0) + strength * weight
+            by_id[item_id] = by_id.get(item_id, 0.0) + STEER_STRENGTH * weight
     return by_id

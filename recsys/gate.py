@@ -1,0 +1,56 @@
+"""The one lock of a recommender, and what is checked before a call may go on."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import final
+
+from recsys.errors import ClosedError, ForkedError, PausedError
+
+__all__ = ["Gate"]
+
+
+@final
+class Gate:
+    """Lets one thread in at a time: ``with gate.reading:``, ``with gate.writing:``. Both nest.
+
+    Raises ``ForkedError`` in a forked child, ``ClosedError`` once ``closed`` is set, and for
+    writing ``PausedError`` while ``paused`` is set.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.pid = os.getpid()
+        self.closed = False
+        self.paused = False
+        self.reading = _Entry(self, writing=False)
+        self.writing = _Entry(self, writing=True)
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is another process than the one that made the gate."""
+        return os.getpid() != self.pid
+
+
+@final
+class _Entry:
+    __slots__ = ("_gate", "_writing")
+
+    def __init__(self, gate: Gate, *, writing: bool) -> None:
+        self._gate = gate
+        self._writing = writing
+
+    def __enter__(self) -> None:
+        gate = self._gate
+        if gate.forked:  # before the lock, which another thread may have held when this process was forked
+            raise ForkedError("this was opened before a fork: open a new one in the child")
+        gate.lock.acquire()
+        if gate.closed or (gate.paused and self._writing):
+            gate.lock.release()
+            if gate.closed:
+                raise ClosedError("this was closed: open a new one")
+            raise PausedError("paused: nothing is written until resume()")
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.lock.release()

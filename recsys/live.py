@@ -1,0 +1,151 @@
+"""The state kept in step with the log: opening, following, refolding, checkpoints.
+
+Whatever happens, the way to the state is the same: the newest checkpoint that
+fits, then the fold over the events after it. A checkpoint that is damaged or was
+made on another basis (other settings, prior or features) is passed over.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from recsys.errors import CheckpointError, StoreError
+from recsys.learn.checkpoint import basis, decode, encode
+from recsys.learn.fold import State, fold, new_state
+from recsys.types import Event
+
+if TYPE_CHECKING:
+    from recsys.log import Store
+    from recsys.prior import Prior
+    from recsys.settings import Settings
+
+__all__ = ["Live"]
+
+Key = tuple[int, str]
+
+_WORTH_SAVING: Final = 64  # fewer new events than this are folded again at the next open
+_BYTES_AN_EVENT: Final = 2048  # a checkpoint is written once about this many of its bytes per event are due
+_SPREAD: Final = 4.0  # older checkpoints: one for each factor of this in age
+
+
+class Live:
+    """The state of a log, in memory, and its checkpoints in the file.
+
+    Stability: provisional
+    """
+
+    def __init__(self, store: Store, prior: Prior, settings: Settings) -> None:
+        self._store = store
+        self._prior = prior
+        self._settings = settings
+        self.basis = basis(prior, settings)
+        self.state: State = new_state(prior, settings)
+        self.key: Key | None = None
+        self._saved = 0  # events in the newest checkpoint
+        self._blob_bytes = 0
+        self._broken = False
+        self.load()
+
+    def load(self) -> int:
+        """Build the state anew from the newest fitting checkpoint; returns how many events were folded."""
+        self._broken = True
+        self.state, self.key = self._start()
+        self._saved = self.state.n_events
+        n_folded = self.follow()
+        self._broken = False
+        return n_folded
+
+    def follow(self) -> int:
+        """Fold what the log has beyond the state; returns how many events."""
+        n = 0
+        for event in self._store.events(after=self.key):
+            fold(self.state, event)
+            self.key = event.key
+            n += 1
+        return n
+
+    def learn(self, events: Sequence[Event]) -> None:
+        """Fold events just appended, in the log's order and all beyond the state."""
+        self._broken = True
+        for event in events:
+            fold(self.state, event)
+            self.key = event.key
+        self._broken = False
+
+    def mend(self) -> None:
+        """Build the state anew if a fold was cut short."""
+        if self._broken:
+            self.load()
+
+    def is_late(self, key: Key) -> bool:
+        """Whether an event with this key stands before one already folded."""
+        return self.key is not None and key <= self.key
+
+    @property
+    def due(self) -> bool:
+        """Whether enough is new since the last checkpoint that one pays."""
+        new = self.state.n_events - self._saved
+        return new >= max(self._settings.checkpoint_events, self._blob_bytes // _BYTES_AN_EVENT)
+
+    @property
+    def worth_saving(self) -> bool:
+        """Whether anything to speak of is new since the last checkpoint."""
+        return self.state.n_events - self._saved >= _WORTH_SAVING
+
+    def save(self) -> None:
+        """Write a checkpoint of the state and thin out the older ones. O(items)."""
+        if self.key is None:
+            return
+        blob = encode(self.state, self.basis)
+        with self._store.transact():
+            self._store.save_checkpoint(self.key, self.state.n_events, self.basis, blob)
+            self._store.drop_checkpoints(self._surplus())
+        self._saved, self._blob_bytes = self.state.n_events, len(blob)
+
+    def rebuilt(self) -> State:
+        """Fold the whole log from the beginning, without any checkpoint, and return that state."""
+        state = new_state(self._prior, self._settings)
+        for event in self._store.events():
+            fold(state, event)
+        return state
+
+    def _start(self) -> tuple[State, Key | None]:
+        for key, n_events, made_on, size in reversed(self._store.checkpoints()):
+            if made_on != self.basis:
+                continue
+            try:
+                state = decode(self._store.load_checkpoint(key), made_on, self._prior, self._settings)
+            except CheckpointError:
+                self._drop_damaged(key)
+                continue
+            if state.n_events != n_events:
+                self._drop_damaged(key)
+                continue
+            self._blob_bytes = size
+            return state, key
+        return new_state(self._prior, self._settings), None
+
+    def _drop_damaged(self, key: Key) -> None:
+        warnings.warn(
+            "a damaged checkpoint was found; what was learnt is rebuilt from the log", RuntimeWarning, stacklevel=2
+        )
+        try:
+            self._store.drop_checkpoints([key])
+        except StoreError:  # a file that cannot be written now: passed over again next time
+            return
+
+    def _surplus(self) -> list[Key]:
+        """Give the checkpoints to drop: of each span of ages only the oldest stays, and the newest of all."""
+        surplus = []
+        spans: set[int] = set()
+        every = max(self._settings.checkpoint_events, 1)
+        for key, n_events, made_on, _ in self._store.checkpoints():
+            age = self.state.n_events - n_events
+            span = int(math.log(age / every + 1.0, _SPREAD)) if age > 0 else -1
+            if made_on != self.basis or span in spans or age < 0:
+                surplus.append(key)
+            spans.add(span)
+        return surplus

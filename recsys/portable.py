@@ -1,0 +1,143 @@
+"""The log as JSON Lines: everything a person's file holds, in a form that any program reads.
+
+The first line is ``{"recsys": 1}``; then one line an item of the catalogue
+(``"item"``, or ``"removed"`` for one taken out) and one line an event (``"event"``),
+in the log's order. Reading it back gives the same log, and so the same state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import IO, Final, cast
+
+from recsys.errors import InputError, StoreError
+from recsys.inputs import checked_event, item_of
+from recsys.types import Context, Event, Item
+
+__all__ = ["Record", "read", "write"]
+
+FORMAT: Final = 1
+_MAX_LINE: Final = 16_000_000  # characters
+
+Record = tuple[Item | None, str | None, Event | None]  # exactly one is set: an item, a removed id, an event
+
+
+def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], events: Iterable[Event]) -> int:
+    """Write everything to a new file, mode 0600; returns the number of events.
+
+    Raises
+    ------
+    StoreError
+        When the file exists already, or cannot be written; what was begun is taken away.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        file = os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", newline="\n")
+    except FileExistsError:
+        raise StoreError("the export file exists already: name a new one") from None
+    except OSError:
+        raise StoreError("the export file cannot be made there") from None
+    try:
+        with file:
+            return _write_lines(file, items, events)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(path)
+        if isinstance(error, OSError) and not isinstance(error, StoreError):
+            raise StoreError("the export file cannot be written") from None
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> Iterator[Record]:
+    """Read what :func:`write` wrote, each record checked.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be read.
+    InputError
+        When a line is not such a record; the message names the line's number, ``field`` what is wrong in it.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - read line by line
+            yield from _records(file)
+    except UnicodeDecodeError:
+        raise InputError("the file is not UTF-8 text", field="path") from None
+    except StoreError:
+        raise
+    except OSError:
+        raise StoreError("the file cannot be read") from None
+
+
+def _write_lines(file: IO[str], items: Iterable[tuple[Item, bool]], events: Iterable[Event]) -> int:
+    def line(record: object) -> None:
+        file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    line({"recsys": FORMAT})
+    for item, removed in items:
+        if removed:
+            line({"removed": item.id})
+        else:
+            line({"item": {**item.attributes, "id": item.id, "title": item.title, "tags": item.tags}})
+    n = 0
+    for event in events:
+        line({"event": _plain(event)})
+        n += 1
+    return n
+
+
+def _plain(event: Event) -> dict[str, object]:
+    plain: dict[str, object] = {"at_us": event.at_us, "uid": event.uid, "item_id": event.item_id, "kind": event.kind}
+    if event.offset_min:
+        plain["offset_min"] = event.offset_min
+    if event.value is not None:
+        plain["value"] = event.value
+    if event.context:
+        plain["context"] = event.context
+    if event.slate is not None:
+        plain["slate"] = event.slate
+    if event.shown:
+        plain["shown"] = event.shown
+    return plain
+
+
+def _records(lines: IO[str]) -> Iterator[Record]:
+    number = 0
+    while text := lines.readline(_MAX_LINE):
+        number += 1
+        try:
+            record = json.loads(text)
+            if number == 1:
+                _check_head(record)
+            else:
+                yield _record(record)
+        except InputError as error:
+            raise InputError(f"line {number}: {error}", field=error.field) from None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise InputError(f"line {number} is not a record of an export", field="path") from None
+    if not number:
+        raise InputError("the file is empty", field="path")
+
+
+def _check_head(record: object) -> None:
+    if not isinstance(record, dict) or "recsys" not in record:
+        raise InputError("this is not an export of recsys", field="path")
+    if record["recsys"] != FORMAT:
+        raise InputError("the export is of a newer format: update recsys", field="path")
+
+
+def _record(record: dict[str, object]) -> Record:
+    ((what, content),) = record.items()
+    if what == "item":
+        return item_of(cast("dict[str, object]", content)), None, None
+    if what == "removed":
+        return None, item_of({"id": content}).id, None
+    if what != "event" or not isinstance(content, dict):
+        raise ValueError(what)
+    fields = cast("dict[str, object]", content)
+    shown = tuple((i, p, q) for i, p, q in cast("Iterable[tuple[str, int, float]]", fields.pop("shown", ())))
+    context = cast("Context", fields.pop("context", {}))
+    return None, None, checked_event(Event(**fields, context=context, shown=shown))  # type: ignore[arg-type]

@@ -1,0 +1,111 @@
+"""One ranking, from candidates to a slate that can explain itself; and one item's explanation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.learn.choice import utilities
+from recsys.learn.features import feature_matrix
+from recsys.learn.fold import State
+from recsys.learn.moment import moment
+from recsys.rank.arrange import place
+from recsys.rank.candidates import Catalogue, Pool
+from recsys.rank.reasons import basis
+from recsys.types import Context, Event, Explanation, Recommendation, Slate
+
+__all__ = ["Question", "explanation", "slate"]
+
+Question = tuple[int, int, Context]  # at_us, offset_min, context
+
+
+def slate(  # noqa: PLR0913 - one question, spelled out
+    state: State,
+    catalogue: Catalogue,
+    pool: Pool,
+    question: Question,
+    *,
+    k: int,
+    explore: float,
+    seed: int | None,
+) -> Slate:
+    """Rank a pool; pure. O(n_candidates + k log k)."""
+    at_us, offset_min, context = question
+    now = moment(at_us, offset_min, context)
+    features = feature_matrix(state.behaviour, pool.slots, now)
+    scores = _scores(state, pool, features)
+    placed = place(pool, scores, k, explore, seed)
+    columns = [column for _, column, _, _ in placed]
+    last_title = _last_title(state, catalogue)
+    why = basis(state.behaviour, pool, features, state.choice.w, now, columns, last_title).reasons
+    items, slots = catalogue.items, state.behaviour.slots
+    ranked = tuple(
+        [
+            Recommendation(item_id, score, position, propensity, item_id in items or item_id in slots, why)
+            for position, (item_id, _, score, propensity) in enumerate(placed)
+        ]
+    )
+    return Slate(os.urandom(8).hex(), at_us, offset_min, ranked, _size(pool))
+
+
+def explanation(
+    state: State, catalogue: Catalogue, pool: Pool, question: Question, item_id: str, events: Sequence[Event]
+) -> Explanation:
+    """Explain one item's score among a pool; pure. O(n_candidates)."""
+    now = moment(*question)
+    features = feature_matrix(state.behaviour, pool.slots, now)
+    scores = _scores(state, pool, features)
+    column = _column(pool, item_id)
+    score = float(scores[column])
+    why = basis(state.behaviour, pool, features, state.choice.w, now, [column], _last_title(state, catalogue))
+    terms = why.terms(0)
+    return Explanation(
+        item_id=item_id,
+        score=score,
+        average_score=score - sum(term.contribution for term in terms),
+        rank=1 + _n_above(pool, scores, score, item_id),
+        n_candidates=_size(pool),
+        terms=terms,
+        reasons=why.reasons(0),
+        events=tuple(events),
+    )
+
+
+def _scores(state: State, pool: Pool, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    scores = utilities(state.choice.w, features)
+    return scores if pool.offsets is None else scores + pool.offsets
+
+
+def _size(pool: Pool) -> int:
+    n = len(pool.ids) if pool.allowed is None else int(np.count_nonzero(pool.allowed))
+    return n + len(pool.untouched)
+
+
+def _last_title(state: State, catalogue: Catalogue) -> str:
+    last = int(state.behaviour.cursor[1])
+    return catalogue.title(state.behaviour.ids[last]) if last else ""
+
+
+def _column(pool: Pool, item_id: str) -> int:
+    """Find the item's own column; an item without one has the features of column 0."""
+    try:
+        return pool.ids.index(item_id)
+    except ValueError:
+        return 0
+
+
+def _n_above(pool: Pool, scores: NDArray[np.float64], score: float, item_id: str) -> int:
+    """Count the candidates that stand before the item: a higher score, or the same and a smaller id."""
+    allowed = np.ones(len(scores), np.bool_) if pool.allowed is None else pool.allowed
+    above = int(np.count_nonzero(scores[allowed] > score))
+    above += sum(pool.ids[i] < item_id for i in np.flatnonzero(allowed & (scores == score)).tolist())
+    if pool.untouched:
+        shared = float(scores[0])
+        if shared > score:
+            above += len(pool.untouched)
+        elif shared == score:
+            above += sum(other < item_id for other in pool.untouched)
+    return above

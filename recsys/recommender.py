@@ -1,0 +1,725 @@
+"""The one object a host holds: it checks, locks and delegates.
+
+``Recommender`` keeps a person's log in one file (:mod:`recsys.log`), what was
+learnt from it in memory (:mod:`recsys.learn`), and answers from that
+(:mod:`recsys.rank`). It has no threads, timers or network of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from types import TracebackType
+from typing import final
+
+from recsys import inputs, portable
+from recsys.errors import InputError, StoreError
+from recsys.gate import Gate
+from recsys.inputs import At, EventLike, ItemLike
+from recsys.learn.features import FEATURE_VERSION
+from recsys.live import Live
+from recsys.log import SCHEMA_VERSION, Store
+from recsys.prior import Prior
+from recsys.rank.candidates import Catalogue, Pool, everything_known, given
+from recsys.rank.profile import profile
+from recsys.rank.slate import Question, explanation, slate
+from recsys.settings import Settings
+from recsys.types import (
+    Context,
+    Evaluation,
+    Event,
+    Explanation,
+    Finding,
+    Item,
+    Profile,
+    Receipt,
+    Slate,
+    Stats,
+)
+
+__all__ = ["Recommender"]
+
+_A_DAY_US = 86_400_000_000
+_EXPLAINED_EVENTS = 100
+
+
+@final
+class Recommender:
+    """A recommender for one person, in one file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file; made with mode 0600 when absent. ``":memory:"`` keeps everything in memory.
+    key : bytes or callable, optional
+        Encryption at rest is not in this version: anything but None raises ``MissingExtraError``.
+    settings : Settings, optional
+        None takes the defaults.
+    prior : Prior or str or os.PathLike, optional
+        Where the model starts; a path is read as a prior's JSON file. None takes the one that ships with recsys.
+
+    Raises
+    ------
+    InputError
+        When an argument is not usable.
+    StoreError
+        When the file cannot be opened, is damaged, belongs to another application, or was written by
+        a newer recsys; it is left as it was.
+
+    Notes
+    -----
+    Any number of threads may call one recommender; calls wait for each other. Any number of
+    processes may open one file; each sees the others' events at its next call. A process that
+    was forked opens its own: there every method raises ``ForkedError``. After ``close`` every
+    method raises ``ClosedError``.
+
+    Examples
+    --------
+    >>> from recsys import Recommender
+    >>> with Recommender(":memory:") as rec:
+    ...     _ = rec.add([{"id": "tea", "title": "Tea"}, {"id": "coffee", "title": "Coffee"}])
+    ...     _ = rec.record("tea", at=1_700_000_000)
+    ...     rec.recommend(2, at=1_700_000_060).item_ids
+    ['tea', 'coffee']
+
+    Stability: stable
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        key: bytes | Callable[[], bytes] | None = None,
+        settings: Settings | None = None,
+        prior: Prior | str | os.PathLike[str] | None = None,
+    ) -> None:
+        if key is not None:
+            raise InputError("key: encryption at rest is not available in this version", field="key")
+        if settings is not None and not isinstance(settings, Settings):
+            raise InputError("settings: a Settings object is needed", field="settings")
+        self._settings = settings or Settings()
+        self._prior = _prior(prior)
+        self._gate = Gate()
+        self._residue = False  # bytes of forgotten events may still stand in the file
+        self._store = Store(
+            path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms
+        )
+        try:
+            self._catalogue = Catalogue(self._store.items())
+            self._live = Live(self._store, self._prior, self._settings)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def __enter__(self) -> Recommender:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Recommender(<redacted>, closed={self._gate.closed}, paused={self._gate.paused})"
+
+    # -- the catalogue ----------------------------------------------------------
+
+    def add(self, items: Iterable[ItemLike]) -> int:
+        """Add items to the catalogue, or replace those with the same id.
+
+        Parameters
+        ----------
+        items : iterable of mappings or Item, or DataFrame
+            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes.
+
+        Returns
+        -------
+        int
+            How many items were new or different. O(n).
+
+        Raises
+        ------
+        InputError
+            When one of them is not usable; none was added.
+
+        Stability: stable
+        """
+        found = inputs.items_of(items)
+        with self._gate.writing:
+            with self._store.transact():
+                self._sync()
+                n = self._store.put_items(found)
+            self._catalogue.put(found)
+            return n
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Take items out of the catalogue. Their history stays; they are not recommended any more.
+
+        Returns
+        -------
+        int
+            How many of them could be recommended before; unknown ids are left out. O(n).
+
+        Stability: stable
+        """
+        found = inputs.texts(ids, "ids", "id", inputs.LIMITS["candidates"])
+        with self._gate.writing:
+            with self._store.transact():
+                self._sync()
+                slots, catalogue = self._live.state.behaviour.slots, self._catalogue
+                gone = [i for i in found if (i in catalogue.items or i in slots) and i not in catalogue.removed]
+                tombstones = {item_id for item_id in gone if item_id in slots}
+                self._store.drop_items(gone, keep_tombstone=tombstones)
+            self._catalogue.drop(gone, tombstones)
+            return len(gone)
+
+    # -- what happens -----------------------------------------------------------
+
+    def record(  # noqa: PLR0913 - the parts of an event
+        self,
+        item_id: str,
+        kind: str = "click",
+        *,
+        value: float | None = None,
+        at: At = None,
+        context: Context | None = None,
+        slate: Slate | str | None = None,
+    ) -> str:
+        """Record that the person did something with an item: durable, then learnt.
+
+        Parameters
+        ----------
+        item_id : str
+            An unknown one becomes an item without attributes.
+        kind : str
+            What was done; ``Settings.kind_weights`` says how much evidence it is. ``"shown"`` and ``"steer"``
+            are reserved.
+        value : float, optional
+            A finite number to keep with it.
+        at : datetime or float, optional
+            An aware datetime, or seconds since 1970 UTC. None: now, and after every event in the log.
+            An earlier time than the newest event's is legal: what was learnt since is learnt again.
+        context : mapping, optional
+            What was true at that moment: names to strings, numbers or booleans. A number is a label like any other.
+        slate : Slate or str, optional
+            The slate (or its id) from which it was chosen; counts as evidence if it was ``shown``.
+
+        Returns
+        -------
+        str
+            The event's id. O(1) in the log's length.
+
+        Raises
+        ------
+        InputError, PausedError, StoreError
+            Nothing was recorded.
+
+        Stability: stable
+        """
+        fields = {"item_id": item_id, "kind": kind, "value": value, "at": at, "context": context, "slate": slate}
+        return self._append([inputs.event_of(fields)])[0]
+
+    def record_many(self, events: Iterable[EventLike]) -> list[str]:
+        """Record many events in one transaction: all of them or none.
+
+        Parameters
+        ----------
+        events : iterable of mappings or Event
+            Mappings with the arguments of :meth:`record` as keys. Events with equal times keep their order.
+
+        Returns
+        -------
+        list of str
+            The events' ids, in the order given. O(n).
+
+        Raises
+        ------
+        InputError, PausedError, StoreError
+            None was recorded.
+
+        Stability: stable
+        """
+        if isinstance(events, (str, bytes)) or not isinstance(events, Iterable):
+            raise InputError("events: a list of mappings or Event objects is needed", field="events")
+        return self._append([inputs.event_of(event) for event in events])
+
+    def shown(self, slate: Slate, *, at: At = None) -> str:
+        """Record that a slate really was on screen: the only way it becomes evidence.
+
+        Parameters
+        ----------
+        slate : Slate
+            What ``recommend`` or ``rank`` gave; a slate is shown once.
+        at : datetime or float, optional
+            As in :meth:`record`.
+
+        Returns
+        -------
+        str
+            The event's id. O(len(slate)).
+
+        Stability: stable
+        """
+        if not isinstance(slate, Slate) or not len(slate):
+            raise InputError("slate: a Slate with at least one item is needed", field="slate")
+        at_us, offset_min = inputs.moment_of(at)
+        places = tuple((r.item_id, r.position, r.propensity) for r in slate)
+        event = Event(at_us, "", "", "shown", offset_min, slate=slate.id, shown=places)
+        return self._append([(event, at is not None)])[0]
+
+    def steer(self, tag_or_item: str, weight: float, *, at: At = None) -> str:
+        """Say what the person wants more or less of; an event like any other, so it can be forgotten.
+
+        Parameters
+        ----------
+        tag_or_item : str
+            The item with this id, and every item with this tag, moves.
+        weight : float
+            -1 (much less) to 1 (much more); 0 takes the correction back.
+        at : datetime or float, optional
+            As in :meth:`record`.
+
+        Returns
+        -------
+        str
+            The event's id. O(1).
+
+        Stability: stable
+        """
+        target = inputs.text(tag_or_item, "tag_or_item", "id")
+        value = inputs.finite(weight, "weight", -1.0, 1.0)
+        at_us, offset_min = inputs.moment_of(at)
+        return self._append([(Event(at_us, "", target, "steer", offset_min, value), at is not None)])[0]
+
+    # -- answers ------------------------------------------------------------------
+
+    def recommend(  # noqa: PLR0913 - one question, spelled out
+        self,
+        k: int = 10,
+        *,
+        at: At = None,
+        context: Context | None = None,
+        exclude: Iterable[str] = (),
+        where: Callable[[Item], bool] | None = None,
+        explore: float = 0.0,
+        seed: int | None = None,
+    ) -> Slate:
+        """Give the ``k`` best items of the catalogue and the log. A pure read.
+
+        Parameters
+        ----------
+        k : int
+            At most how many, 0 to 10,000.
+        at : datetime or float, optional
+            The moment it is for; None: now.
+        context : mapping, optional
+            What is true at that moment.
+        exclude : iterable of str
+            Ids to leave out.
+        where : callable, optional
+            ``where(item) -> bool``: which items to keep. Must not call the recommender.
+        explore : float
+            0: by score, ties by id. Above: drawn, at this temperature, with known propensities; 1 draws in
+            proportion to the model's own choice probabilities.
+        seed : int, optional
+            Makes the draw repeatable.
+
+        Returns
+        -------
+        Slate
+            Fewer than ``k`` when there are fewer. O(items with events); with ``where``, O(items).
+
+        Stability: stable
+        """
+        most = inputs.count(k, "k", 0, inputs.LIMITS["slate"])
+        without = inputs.texts(exclude, "exclude", "id", inputs.LIMITS["candidates"], distinct=False)
+        keep = inputs.where_of(where)
+        temperature, drawn = inputs.explore_of(explore), inputs.seed_of(seed)
+        question: Question = (*inputs.moment_of(at), inputs.context_of(context))
+        with self._gate.reading:
+            self._sync()
+            pool = self._everything(without, keep)
+            return slate(self._live.state, self._catalogue, pool, question, k=most, explore=temperature, seed=drawn)
+
+    def rank(  # noqa: PLR0913 - one question, spelled out
+        self,
+        item_ids: Iterable[str],
+        *,
+        k: int | None = None,
+        at: At = None,
+        context: Context | None = None,
+        explore: float = 0.0,
+        seed: int | None = None,
+    ) -> Slate:
+        """Order the host's own candidates. A pure read.
+
+        Parameters
+        ----------
+        item_ids : iterable of str
+            Distinct. An unknown one is scored from the prior and marked ``known=False``.
+        k : int, optional
+            At most how many; None gives all.
+        at, context, explore, seed
+            As in :meth:`recommend`.
+
+        Returns
+        -------
+        Slate
+            O(n log n).
+
+        Stability: stable
+        """
+        ids = inputs.texts(item_ids, "item_ids", "id", inputs.LIMITS["candidates"])
+        most = len(ids) if k is None else inputs.count(k, "k", 0, inputs.LIMITS["candidates"])
+        temperature, drawn = inputs.explore_of(explore), inputs.seed_of(seed)
+        question: Question = (*inputs.moment_of(at), inputs.context_of(context))
+        with self._gate.reading:
+            self._sync()
+            state = self._live.state
+            pool = given(ids, state.behaviour, self._catalogue, state.steers)
+            return slate(state, self._catalogue, pool, question, k=most, explore=temperature, seed=drawn)
+
+    def explain(self, item_id: str, *, at: At = None, context: Context | None = None) -> Explanation:
+        """Give every term of an item's score among all candidates, and the events behind it. A pure read.
+
+        O(items with events) and one pass over the log for the item's events.
+
+        Stability: stable
+        """
+        wanted = inputs.text(item_id, "item_id", "id")
+        question: Question = (*inputs.moment_of(at), inputs.context_of(context))
+        with self._gate.reading:
+            self._sync()
+            events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
+            return explanation(
+                self._live.state, self._catalogue, self._everything((), None), question, wanted, events
+            )
+
+    def profile(self) -> Profile:
+        """Give what was learnt, readable. A pure read. O(items with events).
+
+        Stability: stable
+        """
+        with self._gate.reading:
+            self._sync()
+            return profile(self._live.state, self._catalogue, self._prior)
+
+    def evaluate(self) -> Evaluation:
+        """Predict, then learn, over the own log: is this any better than "most used"? A pure read.
+
+        O(events · items); seconds for 10,000 events.
+
+        Stability: stable
+        """
+        from recsys.evaluate import evaluate_log  # noqa: PLC0415 - loads lazily: no part of the hot path
+
+        with self._gate.reading:
+            self._sync()
+            events = self._store.events()
+        return evaluate_log(events, self._settings, self._prior)
+
+    # -- the person's rights --------------------------------------------------------
+
+    def forget(  # noqa: PLR0913 - the vocabulary of forgetting
+        self,
+        *,
+        events: Iterable[str] | None = None,
+        items: Iterable[str] | None = None,
+        kinds: Iterable[str] | None = None,
+        since: At = None,
+        until: At = None,
+        everything: bool = False,
+    ) -> Receipt:
+        """Forget events: afterwards the log and all that was learnt are as if they had never been.
+
+        Parameters
+        ----------
+        events, items, kinds : iterable of str, optional
+            Ids of events, ids of items, kinds. Criteria of different names must all apply.
+            ``items`` also takes them out of slates that were shown.
+        since, until : datetime or float, optional
+            From the first time on, and before the second.
+        everything : bool
+            Alone: the whole log. The catalogue, which is the app's, stays.
+
+        Returns
+        -------
+        Receipt
+            ``status`` is ``"erased"`` when the file was written anew without them, and ``"pending"`` when
+            another process or a full disk stood in the way of that: ``maintain`` tries again.
+            O(events after the nearest checkpoint + size of the file).
+
+        Raises
+        ------
+        InputError
+            Without a criterion, or ``everything`` with another one.
+
+        Stability: provisional
+        """
+        if not isinstance(everything, bool):
+            raise InputError("everything: True or False", field="everything")
+        most = inputs.LIMITS["events"]
+        wanted = {
+            "uids": None if events is None else inputs.texts(events, "events", "uid", most, distinct=False),
+            "items": None if items is None else inputs.texts(items, "items", "id", most, distinct=False),
+            "kinds": None if kinds is None else inputs.texts(kinds, "kinds", "kind", most, distinct=False),
+        }
+        bounds = {
+            "since_us": None if since is None else inputs.moment_of(since, "since")[0],
+            "until_us": None if until is None else inputs.moment_of(until, "until")[0],
+        }
+        started = time.perf_counter()
+        with self._gate.writing:
+            with self._store.transact():
+                self._sync()
+                deleted = self._store.delete(**wanted, **bounds, everything=everything)
+            self._residue = True
+            n_refolded = self._reload()
+            n_items = self._drop_stale_tombstones()
+            erased = self._scrub()
+            return Receipt(
+                status="erased" if erased else "pending",
+                n_events=deleted.n_events,
+                n_slate_rows=deleted.n_slate_rows,
+                n_checkpoints=deleted.n_checkpoints,
+                n_items=n_items,
+                n_refolded=n_refolded,
+                ms=(time.perf_counter() - started) * 1000.0,
+            )
+
+    def export(self, path: str | os.PathLike[str]) -> int:
+        """Write everything in the file as JSON Lines, to a new file of mode 0600; returns the number of events.
+
+        O(events + items).
+
+        Stability: stable
+        """
+        with self._gate.reading:
+            self._sync()
+            items, events = list(self._store.items()), self._store.events()
+        return portable.write(path, items, events)
+
+    def import_(self, path: str | os.PathLike[str]) -> int:
+        """Read an export into this file, in one transaction; returns the number of events that were new.
+
+        What is there already and just the same is left out, so importing twice changes nothing.
+        O(events + items).
+
+        Stability: stable
+        """
+        items: list[Item] = []
+        removed: list[str] = []
+        events: list[Event] = []
+        for item, gone, event in portable.read(path):
+            if item is not None:
+                items.append(item)
+            elif gone is not None:
+                removed.append(gone)
+            elif event is not None:
+                events.append(event)
+        with self._gate.writing:
+            with self._store.transact():
+                self._sync()
+                self._store.put_items(inputs.items_of(items + [Item(item_id) for item_id in removed]))
+                self._store.drop_items(removed, keep_tombstone=set(removed))
+                n = len(self._store.append(sorted(events, key=lambda event: event.key), late=True))
+            self._catalogue = Catalogue(self._store.items())
+            self._reload()
+            return n
+
+    def pause(self) -> None:
+        """Write nothing from now on: the file's bytes stay as they are. Answers go on.
+
+        Stability: stable
+        """
+        with self._gate.reading:
+            self._sync()
+            if not self._gate.paused:
+                self._store.truncate_wal()
+                self._gate.paused = True
+
+    def resume(self) -> None:
+        """Write again after ``pause``.
+
+        Stability: stable
+        """
+        with self._gate.reading:
+            self._sync()
+            self._gate.paused = False
+
+    # -- housekeeping -------------------------------------------------------------
+
+    def maintain(self, budget_ms: float = 50.0) -> bool:
+        """Do one bounded step of background work; True while more remains.
+
+        A step is finishing a pending erasure, or writing a checkpoint, so that the next open is quick.
+        While paused nothing is done.
+
+        Parameters
+        ----------
+        budget_ms : float
+            0 does nothing. Steps here are single: one takes milliseconds, an erasure as long as the file is large.
+
+        Stability: stable
+        """
+        budget = inputs.finite(budget_ms, "budget_ms", 0.0, 3_600_000.0)
+        with self._gate.reading:
+            self._sync()
+            if budget and not self._gate.paused:
+                if self._residue:
+                    self._scrub()
+                elif self._live.worth_saving:
+                    self._live.save()
+            return not self._gate.paused and (self._residue or self._live.worth_saving)
+
+    def check(self) -> list[Finding]:
+        """Say whether the file is sound, and whether what was learnt equals what the log teaches. O(events).
+
+        Stability: stable
+        """
+        from recsys.learn.checkpoint import encode  # noqa: PLC0415 - only here
+
+        with self._gate.reading:
+            self._sync()
+            findings = [Finding(*found) for found in self._store.check()]
+            if not any(finding.severity == "error" for finding in findings):
+                live = encode(self._live.state, self._live.basis)
+                same = encode(self._live.rebuilt(), self._live.basis) == live
+                message = "equals a rebuild from the log" if same else "differs from the log: delete the checkpoints"
+                findings.append(Finding("ok" if same else "error", "state", message))
+            return findings
+
+    def stats(self) -> Stats:
+        """Give sizes and counts, no content. O(checkpoints).
+
+        Stability: stable
+        """
+        with self._gate.reading:
+            self._sync()
+            checkpoints = self._store.checkpoints()
+            behaviour = self._live.state.behaviour
+            return Stats(
+                size_bytes=sum(self._store.sizes().values()),
+                n_events=self._live.state.n_events,
+                n_items=len(self._catalogue.items),
+                n_known_items=len(self._catalogue.items.keys() | behaviour.slots.keys()),
+                n_checkpoints=len(checkpoints),
+                checkpoint_bytes=sum(size for _, _, _, size in checkpoints),
+                state_bytes=sum(array.nbytes for _, array in behaviour.arrays()),
+                schema_version=SCHEMA_VERSION,
+                feature_version=FEATURE_VERSION,
+                paused=self._gate.paused,
+            )
+
+    def close(self) -> None:
+        """Close the file. May be called at any time and again; in a forked child it does nothing.
+
+        Stability: stable
+        """
+        if self._gate.forked:
+            return
+        with self._gate.lock:
+            if self._gate.closed:
+                return
+            self._gate.closed = True
+            try:
+                if not self._gate.paused and self._live.worth_saving:
+                    self._live.save()
+            except StoreError:
+                pass  # a checkpoint is a cache: the next open folds a little more
+            finally:
+                self._store.close()
+
+    # -- inside ---------------------------------------------------------------------
+
+    def _append(self, given_events: list[tuple[Event, bool]]) -> list[str]:
+        """Write events and learn them; the ids in the order given."""
+        if not given_events:
+            return []
+        with self._gate.writing:
+            live = self._live
+            with self._store.transact():
+                self._sync()
+                events = _with_keys(given_events, -1 if live.key is None else live.key[0])
+                ordered = sorted(events, key=lambda event: event.key)
+                late = live.is_late(ordered[0].key)
+                learnt = self._store.append(ordered, late=late)
+            if late:
+                self._reload()
+            else:
+                live.learn(learnt)
+            if live.due:
+                live.save()
+            return [event.uid for event in events]
+
+    def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None) -> Pool:
+        state = self._live.state
+        return everything_known(
+            state.behaviour, self._catalogue, state.steers, tuple(exclude), where
+        )
+
+    def _sync(self) -> None:
+        """Take in what other processes did, and mend what an interrupted call left."""
+        change = self._store.observe()
+        if change == "grown":
+            self._live.follow()
+        elif change == "changed":
+            self._catalogue = Catalogue(self._store.items())
+            self._reload()
+        self._live.mend()
+
+    def _reload(self) -> int:
+        """Learn anew from the nearest checkpoint; returns how many events were folded."""
+        self._catalogue.forget_slots()
+        return self._live.load()
+
+    def _drop_stale_tombstones(self) -> int:
+        """Let go of removed items without history: nothing may remind of them. Returns how many."""
+        slots = self._live.state.behaviour.slots
+        stale = [item_id for item_id in self._catalogue.removed if item_id not in slots]
+        if stale:
+            self._store.drop_items(stale)
+            self._catalogue.drop(stale, ())
+        return len(stale)
+
+    def _scrub(self) -> bool:
+        """Write the file anew without what was deleted; False when something stands in the way."""
+        try:
+            done = self._store.truncate_wal()
+            if done:
+                self._store.compact()
+                done = self._store.truncate_wal()
+        except StoreError:
+            done = False
+        self._residue = not done
+        return done
+
+
+def _prior(given_prior: object) -> Prior:
+    if given_prior is None:
+        return Prior.default()
+    if isinstance(given_prior, Prior):
+        return given_prior
+    if isinstance(given_prior, (str, os.PathLike)):
+        return Prior.load(given_prior)
+    raise InputError("prior: a Prior or the path of one is needed", field="prior")
+
+
+def _with_keys(given_events: list[tuple[Event, bool]], newest_us: int) -> list[Event]:
+    """Give every event a uid, and those without a time one after all others.
+
+    Uids are random but rise in the order given, so events with equal times keep it. When this
+    machine's clock stands more than a day before the newest event, the clock is believed.
+    """
+    drawn = iter(sorted(inputs.new_uid() for _ in given_events))
+    keyed = []
+    for event, timed in given_events:
+        uid = next(drawn)
+        at_us = event.at_us
+        if not timed and newest_us >= at_us > newest_us - _A_DAY_US:
+            at_us = newest_us + 1
+        newest_us = max(newest_us, at_us) if not timed else newest_us
+        keyed.append(replace(event, at_us=at_us, uid=event.uid or uid))
+    return keyed
