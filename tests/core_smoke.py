@@ -50,7 +50,7 @@ def live(path: Path) -> list[tuple[str, float]]:
         assert rec.add(ALBUMS) == len(ALBUMS)
         for day in range(5):
             rec.record("kind-of-blue", "play", at=START + 24 * HOUR * day, context={"place": "home"})
-        rec.record(SHOP, "visit", at=START + 130 * HOUR, value=2.5, context={"place": "town"})
+        rec.record(SHOP, "visit", at=START + 10 * HOUR, value=2.5, context={"place": "town"})
         slate = rec.recommend(3, at=START + 150 * HOUR, context={"place": "home"})
         assert slate[0].item_id == "kind-of-blue"
         assert slate[0].reasons

@@ -197,14 +197,17 @@ def import_only_in(source: Source, package: str, homes: Iterable[str]) -> list[s
     ]
 
 
+def is_documentable(value: object) -> bool:
+    """Whether a value has a docstring of its own: classes and functions, not constants or aliases of types."""
+    return isinstance(value, (type, FunctionType)) and get_origin(value) is None
+
+
 def undocumented(namespace: Mapping[str, object], names: Iterable[str]) -> list[str]:
     """Classes and functions among `names` whose docstring is missing or has no ``Stability:`` line."""
     found = []
     for name in names:
-        value = namespace[name]
-        # A constant or an alias such as Mapping[str, int] has no docstring of its own.
-        if isinstance(value, (type, FunctionType)) and get_origin(value) is None:
-            lines = [line.strip() for line in (value.__doc__ or "").splitlines()]
+        if is_documentable(namespace[name]):
+            lines = [line.strip() for line in (namespace[name].__doc__ or "").splitlines()]
             if not any(line in ("Stability: stable", "Stability: provisional") for line in lines):
                 found.append(f"{name} has no docstring with a Stability line")
     return found

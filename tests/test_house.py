@@ -146,6 +146,9 @@ def test_the_public_names_are_complete() -> None:
     assert visible == {name for name in recsys.__all__ if not name.startswith("_")}
 
 
-def test_every_error_and_record_is_public() -> None:
-    for name in ("errors", "types"):
-        assert set(importlib.import_module(f"recsys.{name}").__all__) <= set(recsys.__all__)
+@pytest.mark.parametrize("name", ["errors", "settings", "types"])
+def test_every_class_of_the_public_modules_is_public(name: str) -> None:
+    module = importlib.import_module(f"recsys.{name}")
+    classes = {public for public in module.__all__ if house.is_documentable(getattr(module, public))}
+    assert classes
+    assert classes <= set(recsys.__all__)

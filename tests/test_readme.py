@@ -45,8 +45,10 @@ def named(path: Path) -> str:
 
 def subcommands() -> set[str]:
     """What may follow `recsys` on a command line."""
-    cli = pytest.importorskip("recsys.cli")
-    return set(cli.main.commands)
+    click = pytest.importorskip("click")
+    from recsys.cli.app import group
+
+    return set(group.list_commands(click.Context(group)))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)

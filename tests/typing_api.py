@@ -23,6 +23,7 @@ def opening(path: Path) -> None:
     Recommender(":memory:").close()
     Recommender("me.db", key=b"0" * 32, settings=Settings(kind_weights={"play": 2.0})).close()
     Recommender("me.db", key=lambda: b"0" * 32, prior=None).close()
+    Recommender("me.db", prior=recsys.Prior.default()).close()
 
 
 def catalogue(rec: Recommender) -> None:
@@ -45,7 +46,7 @@ def recording(rec: Recommender) -> None:
 def asking(rec: Recommender) -> None:
     """Slates, and what stands in them."""
     assert_type(rec.recommend(), recsys.Slate)
-    assert_type(rec.recommend(5, at=0.0, context={"place": "home"}, exclude=["a"], diversity=0.3), recsys.Slate)
+    assert_type(rec.recommend(5, at=0.0, context={"place": "home"}, exclude=["a"]), recsys.Slate)
     assert_type(rec.recommend(5, where=lambda item: "jazz" in item.tags, explore=0.1, seed=7), recsys.Slate)
     slate = rec.rank(["a", "b"], k=1, at=None, context=None, explore=0.0, seed=None)
     assert_type(slate, recsys.Slate)
