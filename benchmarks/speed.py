@@ -23,10 +23,11 @@ from benchmarks.data import MissingDataError
 from benchmarks.report import Cell, Result, Table
 from benchmarks.timing import Timing, in_turns, timing
 from benchmarks.world import SEED, START_S, STEP_S, BareLog, catalogue, happenings, item_id
-from recsys import Recommender, Settings
 from recsys.learn.fold import fold_all, new_state
 from recsys.log.store import Store
 from recsys.prior import Prior
+from recsys.recommender import Recommender
+from recsys.settings import Settings
 
 __all__ = ["BUDGETS", "SCENARIOS", "Budget"]
 
@@ -163,7 +164,7 @@ def memory(data: Path | None, *, quick: bool) -> Result:
         extra = mb - baseline
         rows.append((what, mb, baseline, extra, budget.floor, budget.aim, budget.verdict(extra)))
     columns = ("what", "resident [MB]", "import numpy [MB]", "more [MB]", "floor", "aim", "verdict")
-    return _result("memory", columns, rows, [f"Median of {n} fresh processes."], quick=quick)
+    return _result("memory", columns, rows, [f"Median of {n} fresh processes."], quick=quick, title="resident memory")
 
 
 def log_length(data: Path | None, *, quick: bool) -> Result:
@@ -201,7 +202,14 @@ def wheel(data: Path | None, *, quick: bool) -> Result:
         mb = path.stat().st_size / 1e6
     budget = BUDGETS["wheel"]
     row: tuple[Cell, ...] = ("wheel", mb, budget.floor, budget.aim, budget.verdict(mb))
-    return _result("wheel", ("what", "size [MB]", "floor", "aim", "verdict"), [row], [], quick=quick)
+    return _result(
+        "wheel",
+        ("what", "size [MB]", "floor", "aim", "verdict"),
+        [row],
+        [],
+        quick=quick,
+        title="size of what is installed",
+    )
 
 
 SCENARIOS: Mapping[str, Callable[..., Result]] = {
@@ -224,9 +232,15 @@ def _row(what: str, ours: Timing, against: str, baseline: Timing, budget: Budget
 
 
 def _result(
-    name: str, columns: tuple[str, ...], rows: list[tuple[Cell, ...]], notes: list[str], *, quick: bool
+    name: str,
+    columns: tuple[str, ...],
+    rows: list[tuple[Cell, ...]],
+    notes: list[str],
+    *,
+    quick: bool,
+    title: str = "medians of single calls, one core",
 ) -> Result:
-    return Result(f"speed/{name}", [Table("ratio of medians, one core", columns, rows, notes)], {"world": SEED}, quick)
+    return Result(f"speed/{name}", [Table(title, columns, rows, notes)], {"world": SEED}, quick)
 
 
 @contextmanager
