@@ -81,7 +81,7 @@ def save_checkpoint(writer: Writer, key: Key, n_events: int, basis: str, blob: b
     """See ``Store.save_checkpoint``."""
     check_key(key, "key")
     check_text(basis, "basis", empty=True)
-    if type(n_events) is not int or n_events < 0:
+    if type(n_events) is not int or not 0 <= n_events < 2**63:
         raise InputError("n_events: an integer from 0 is needed", field="n_events")
     if not isinstance(blob, (bytes, bytearray, memoryview)):
         raise InputError("blob: bytes are needed", field="blob")

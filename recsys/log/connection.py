@@ -240,11 +240,13 @@ class Reader:
         """Let go of the snapshot."""
         with self.lock:
             if not self.closed and self.db.in_transaction:
-                self.db.execute("ROLLBACK")
+                self.cursor.execute("ROLLBACK")  # This cursor, because a query left half read would hold on to it.
 
     def close(self) -> None:
         """Close; a reader in another thread then gets ``ClosedError`` from its next row on."""
         with self.lock:
+            if self.closed:
+                return
             self.closed = True
             self.cursor.close()
             self.side.close()

@@ -257,11 +257,9 @@ def check_key(key: object, name: str) -> None:
 
     Stability: provisional
     """
-    match key:
-        case (int(at_us), str(uid)) if -_INT64 <= at_us < _INT64:
-            check_text(uid, name, empty=True)
-        case _:
-            raise InputError(f"{name}: a pair (at_us, uid) is needed", field=name)
+    if not isinstance(key, tuple) or [*map(type, key)] != [int, str] or not -_INT64 <= key[0] < _INT64:
+        raise InputError(f"{name}: a pair (at_us, uid) is needed", field=name)
+    check_text(key[1], name, empty=True)
 
 
 def damaged() -> NoReturn:
