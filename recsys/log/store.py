@@ -120,8 +120,8 @@ class Store:
     def observe(self) -> Literal["same", "grown", "changed"]:
         """What other stores have done to the file since this was last asked, or since opening.
 
-        Own writes never count. ``"grown"``: nothing but appends at the end, and perhaps
-        checkpoints. ``"changed"``: anything else too. May be called inside ``transact``, where
+        Own writes never count. ``"grown"``: nothing but appends at the end, perhaps none at all (a saved
+        checkpoint or an emptied WAL looks the same). ``"changed"``: anything else too. May be called inside ``transact``, where
         the answer stays true until the block ends. Cost: one pragma when nothing has changed.
 
         Stability: provisional

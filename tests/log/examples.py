@@ -7,6 +7,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -93,6 +95,17 @@ def python(*arguments: str | Path, **options: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)], cwd=ROOT, text=True, stdout=subprocess.PIPE, **options
     )
+
+
+@contextmanager
+def undone(store: Store, error: type[BaseException] = ZeroDivisionError) -> Iterator[None]:
+    """A transaction that ends with an exception."""
+    try:
+        with store.transact():
+            yield
+            raise error
+    except error:
+        pass
 
 
 def mode_of(path: Path) -> int:

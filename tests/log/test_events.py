@@ -81,7 +81,7 @@ def test_a_stretch_is_found_by_the_key_and_not_by_looking_at_every_row(tmp_path:
 def test_a_shown_slate_comes_back_with_its_items_by_position(store: Store) -> None:
     slate = shown(1, "b", "a", "b")
     store.append([slate, event(2, "a", slate="slate-1"), shown(3, *HOSTILE)], late=False)
-    assert list(store.events())[0] == slate
+    assert next(iter(store.events())) == slate
     assert [place[0] for place in list(store.events())[2].shown] == list(HOSTILE)
     assert store.find([slate.uid]) == [slate]
     assert store.events_of("", 10) == [shown(3, *HOSTILE), slate]

@@ -15,7 +15,7 @@ from recsys.log import APPLICATION_ID, SCHEMA_VERSION, Store, opening, schema
 from tests.log.examples import digests, event, foreign, made, mode_of, python, tamper
 
 PLANTS = {
-    "trigger": "CREATE TRIGGER t AFTER DELETE ON events BEGIN INSERT INTO items VALUES (OLD.uid, '', NULL, NULL, 0); END",
+    "trigger": "CREATE TRIGGER t AFTER DELETE ON events BEGIN INSERT INTO items VALUES (OLD.uid, '', '', '', 0); END",
     "view": "CREATE VIEW v AS SELECT * FROM events",
     "index": "CREATE INDEX i ON events (item_id)",
     "table": "CREATE TABLE shadow (uid TEXT)",
