@@ -5,7 +5,9 @@ The world is made up from a seed (:mod:`benchmarks.world`); the ceilings are a t
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -14,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +60,7 @@ BUDGETS: Mapping[str, Budget] = {
     "rank": Budget(40.0, 15.0),
     "recommend": Budget(20.0, 6.0),
     "fold": Budget(30.0, 10.0),
+    "forget": Budget(2.0, 1.3),
     "memory": Budget(40.0, 15.0),
     "log-length": Budget(1.3, 1.1),
     "wheel": Budget(1.0, 0.4),
@@ -167,6 +171,29 @@ def memory(data: Path | None, *, quick: bool) -> Result:
     return _result("memory", columns, rows, [f"Median of {n} fresh processes."], quick=quick, title="resident memory")
 
 
+def forget(data: Path | None, *, quick: bool) -> Result:
+    del data
+    n_items, n_events, n = (100, 300, 2) if quick else (10_000, 100_000, 20)
+    with _folder() as folder, ExitStack() as stack:
+        rec = stack.enter_context(_lived(folder / "ours.db", n_items, n_events))
+        bare = sqlite3.connect(shutil.copy(_past(n_items, n_events), folder / "bare.db"), isolation_level=None)
+        stack.callback(bare.close)
+        keys = bare.execute("SELECT at_us, uid FROM events ORDER BY at_us DESC LIMIT ?", (n,)).fetchall()
+
+        def delete(i: int) -> None:
+            bare.execute("DELETE FROM events WHERE (at_us, uid) = (?, ?)", keys[i])
+            bare.execute("VACUUM")
+            bare.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+        def ours(i: int) -> None:
+            assert rec.forget(events=[keys[i][1]]).status == "erased"
+
+        forgotten, deleted = in_turns([ours, delete], n)
+    what = f"forget one recent event of {n_events:,}"
+    row = _row(what, forgotten, "DELETE, VACUUM, checkpoint", deleted, BUDGETS["forget"])
+    return _result("forget", _TIMED, [row], ["Both on the same file."], quick=quick)
+
+
 def log_length(data: Path | None, *, quick: bool) -> Result:
     del data
     lengths = (300, 1000) if quick else (1_000, 10_000, 100_000, 1_000_000)
@@ -218,6 +245,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "speed/rank": rank,
     "speed/recommend": recommend,
     "speed/fold": fold,
+    "speed/forget": forget,
     "speed/memory": memory,
     "speed/log-length": log_length,
     "speed/wheel": wheel,
@@ -250,11 +278,25 @@ def _folder() -> Iterator[Path]:
 
 
 def _lived(path: Path, n_items: int, n_events: int, *, settings: Settings | None = None) -> Recommender:
-    """Return a recommender with a catalogue and a past."""
-    rec = Recommender(path, settings=settings)
-    rec.add(catalogue(n_items))
-    rec.record_many(happenings(n_events, n_items))
-    return rec
+    """Return a recommender with a catalogue and a past, opened from a copy of one that was built once."""
+    shutil.copy(_past(n_items, n_events), path)
+    return Recommender(path, settings=settings)
+
+
+@cache
+def _past(n_items: int, n_events: int) -> Path:
+    path = _scratch() / f"{n_items}-{n_events}.db"
+    with Recommender(path) as rec:
+        rec.add(catalogue(n_items))
+        rec.record_many(happenings(n_events, n_items))
+    return path
+
+
+@cache
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="recsys-bench-"))
+    atexit.register(shutil.rmtree, folder)
+    return folder
 
 
 def _recorder(rec: Recommender, coming: list[dict[str, object]]) -> Callable[[int], object]:
@@ -314,5 +356,7 @@ def _resident_mb(code: str) -> float:
 
 
 def _printed(script: str) -> str:
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
     return done.stdout.strip().splitlines()[-1]
