@@ -18,9 +18,9 @@ from typing import Literal, TypeVar
 
 from recsys.errors import ClosedError, ForkedError, RecsysError, StoreError
 from recsys.log import opening
-from recsys.log.failure import FOREIGN_ERRORS, translated
+from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated
 
-__all__ = ["Reader", "Readers", "Writer", "view"]
+__all__ = ["Block", "Reader", "Readers", "Writer", "view"]
 
 _T = TypeVar("_T")
 _MAX_IDLE_READERS = 4
@@ -75,7 +75,7 @@ class Writer:
             if not self.depth:
                 self._roll_back()
             self.lock.release()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, DATABASE_ERRORS):
                 raise translated(error) from None
             raise
         return self.cursor
@@ -83,14 +83,18 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not isinstance(error, RecsysError):
+            self.doomed = True  # Half of the work may be done; our own errors are raised before or after it.
+        self.leave(commit=error is None)
+        if isinstance(error, DATABASE_ERRORS):
+            raise translated(error) from None
+
+    def leave(self, *, commit: bool) -> None:
+        """Leave a block; the outermost one commits or rolls back."""
         self.depth -= 1
         try:
             if not self.depth:
-                self._end(commit=error is None)
-            elif isinstance(error, sqlite3.Error):
-                self.doomed = True
-            if isinstance(error, sqlite3.Error):
-                raise translated(error) from None
+                self._end(commit=commit)
         finally:
             self.lock.release()
 
@@ -128,17 +132,21 @@ class Writer:
 
     def observe(self) -> Literal["same", "grown", "changed"]:
         """What others did since the last call: ``"same"``, ``"grown"`` or ``"changed"``."""
-        seen = self._pragma("data_version")
-        if seen == self.seen:
-            return "same"
-        cookie = self._pragma(
-            "schema_version"
-        )  # Read after the other: a change in between is then told twice, never missed.
-        self.seen = seen
-        if cookie == self.cookie:
-            return "grown"
-        self.cookie = cookie
-        return "changed"
+        self.enter()
+        try:
+            seen = self._pragma("data_version")
+            if seen == self.seen:
+                return "same"
+            # Read after the other: a change in between is then told twice and never missed.
+            cookie = self._pragma("schema_version")
+            grown = cookie == self.cookie
+            self.seen, self.cookie = seen, cookie
+        except DATABASE_ERRORS as error:
+            raise translated(error) from None
+        else:
+            return "grown" if grown else "changed"
+        finally:
+            self.lock.release()
 
     def maintain(self, work: Callable[[], _T]) -> _T:
         """Do a piece of work that cannot be part of a transaction."""
@@ -147,7 +155,7 @@ class Writer:
             if self.depth:
                 raise StoreError("this cannot be done inside a transaction: leave its block first")
             return work()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise translated(error) from None
         finally:
             self.lock.release()
@@ -185,7 +193,7 @@ class Writer:
             self.closed = True
             if readers is not None:
                 readers.close()
-            with suppress(sqlite3.Error):
+            with suppress(*DATABASE_ERRORS):
                 self.truncate_wal(0)
             self.side.close()
             self.cursor.close()  # An open statement would keep the file open beyond the connection's own close.
@@ -204,7 +212,7 @@ class Writer:
             self.cursor.execute("COMMIT")
         except BaseException as failure:
             self._roll_back()
-            if isinstance(failure, sqlite3.Error):
+            if isinstance(failure, DATABASE_ERRORS):
                 raise translated(failure) from None
             raise
 
@@ -213,12 +221,32 @@ class Writer:
             self.cookie, self._own_from = self._own_from, None
         # Some errors, such as a full disk, have rolled back already.
         if not self.closed and self.db.in_transaction:
-            with suppress(sqlite3.Error):
+            with suppress(*DATABASE_ERRORS):
                 self.cursor.execute("ROLLBACK")
 
     def _pragma(self, name: str) -> int:
         number: int = self.cursor.execute(f"PRAGMA {name}").fetchone()[0]
         return number
+
+
+class Block:
+    """What a caller's own transaction is: as the writer's blocks, but errors that pass through it are the caller's.
+
+    Stability: provisional
+    """
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __enter__(self) -> None:
+        self._writer.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.leave(commit=error is None)
 
 
 class Reader:
@@ -284,7 +312,7 @@ class Readers:
                 raise _closed() from None
         try:
             reader.cursor.execute("BEGIN")
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             self._drop(reader)
             raise translated(error) from None
         return reader
@@ -295,7 +323,7 @@ class Readers:
             return
         try:
             reader.finish()
-        except sqlite3.Error:
+        except DATABASE_ERRORS:
             self._drop(reader)
             return
         if reader.closed or len(self._idle) >= _MAX_IDLE_READERS:
@@ -332,7 +360,7 @@ def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Curs
         writer.enter()
         try:
             yield writer.cursor, writer.side
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise translated(error) from None
         finally:
             writer.lock.release()
@@ -343,7 +371,7 @@ def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Curs
             if reader.closed:
                 raise _closed()
             yield reader.cursor, reader.side
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         raise translated(error) from None
     finally:
         readers.give_back(reader)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from recsys.errors import ClosedError, InputError
 from recsys.log.connection import Readers, Writer, view
-from recsys.log.failure import translated
+from recsys.log.failure import DATABASE_ERRORS, translated
 from recsys.log.rows import (
     EVENT_COLUMNS,
     EventRow,
@@ -172,7 +172,7 @@ def _stream_in_batches(readers: Readers, sql: str, parameters: Sequence[int | st
             if not rows:
                 return
             yield from _events(rows, shown)
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         raise translated(error) from None
     finally:
         readers.give_back(reader)

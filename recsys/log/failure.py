@@ -14,10 +14,12 @@ from types import MappingProxyType
 
 from recsys.errors import BusyError, ClosedError, CorruptError, FullError, InputError, RecsysError, StoreError
 
-__all__ = ["FOREIGN_ERRORS", "translated"]
+__all__ = ["DATABASE_ERRORS", "FOREIGN_ERRORS", "translated"]
 
-# What a call into sqlite3 or os may raise on account of the file.
-FOREIGN_ERRORS = (sqlite3.Error, sqlite3.Warning, OSError)
+# What a call into sqlite3 may raise on account of the file. The last one when SQLite's own message about
+# a damaged file quotes bytes of it that are not UTF-8.
+DATABASE_ERRORS = (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError)
+FOREIGN_ERRORS = (*DATABASE_ERRORS, OSError)
 
 _BUSY = "another process is writing to the file: try again"
 _FULL = "no space is left for the file; nothing was written"
@@ -74,19 +76,26 @@ def translated(error: BaseException) -> RecsysError:
     """
     if isinstance(error, RecsysError):
         return error
-    if isinstance(error, OSError):
-        return _from_code(_BY_ERRNO.get(error.errno or 0, 14))
     words = str(error).lower()
     if "closed" in words and isinstance(error, sqlite3.ProgrammingError):
         return ClosedError("the store was closed: open a new one")
     if "too big" in words:
         return InputError("a value is too long for the log", field="value")
+    return _from_code(_code_of(error, words))
+
+
+def _code_of(error: BaseException, words: str) -> int:
+    """SQLite's primary result code for an error, 0 when there is none for it."""
+    if isinstance(error, OSError):
+        return _BY_ERRNO.get(error.errno or 0, 14)
+    if isinstance(error, UnicodeDecodeError):
+        return 11
     code = getattr(error, "sqlite_errorcode", None)
     if code == _IOERR_SHMSIZE:
-        return _from_code(13)
+        return 13
     if code is None or code & 0xFF not in _BY_CODE:
-        code = next((number for text, number in _BY_WORDS if text in words), 0)
-    return _from_code(code & 0xFF)
+        return next((number for text, number in _BY_WORDS if text in words), 0)
+    return int(code) & 0xFF
 
 
 def _from_code(code: int) -> RecsysError:

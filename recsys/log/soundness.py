@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from recsys.errors import CorruptError, StoreError
 from recsys.log import schema
-from recsys.log.failure import translated
+from recsys.log.failure import DATABASE_ERRORS, translated
 from recsys.log.rows import EVENT_COLUMNS, ITEM_COLUMNS, Shown, event_of_row, item_of_row, shown_of_rows
 
 __all__ = ["findings"]
@@ -31,7 +31,7 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
     for what, check in checks:
         try:
             finding = check(cursor)
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             finding = ("error", what, str(translated(error)))
         found.append(finding or ("ok", what, "sound"))
     return found

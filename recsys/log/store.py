@@ -17,7 +17,7 @@ from typing import Literal, final
 from recsys.errors import InputError
 from recsys.log import catalogue, deletion, opening, soundness
 from recsys.log import events as log_events
-from recsys.log.connection import Readers, Writer, view
+from recsys.log.connection import Block, Readers, Writer, view
 from recsys.log.deletion import Criteria, Deleted
 from recsys.log.rows import key_of_row
 from recsys.types import Event, Item
@@ -71,6 +71,7 @@ class Store:
             raise InputError("busy_timeout_ms: an integer from 0 is needed", field="busy_timeout_ms")
         self._path = opening.path_of(path)
         self._writer = Writer(self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
+        self._block = Block(self._writer)
         self._readers = None if self._path == opening.MEMORY else Readers(self._path, self._writer)
 
     @property
@@ -100,7 +101,7 @@ class Store:
 
     # Transactions and lineage
 
-    def transact(self) -> AbstractContextManager[object]:
+    def transact(self) -> AbstractContextManager[None]:
         """A block that is one transaction: all of it is written at its end, or nothing after an exception.
 
         It nests: inner blocks, and every method that writes, join the outermost one. Cost: two statements.
@@ -115,22 +116,18 @@ class Store:
 
         Stability: provisional
         """
-        return self._writer
+        return self._block
 
     def observe(self) -> Literal["same", "grown", "changed"]:
         """What other stores have done to the file since this was last asked, or since opening.
 
         Own writes never count. ``"grown"``: nothing but appends at the end, perhaps none at all (a saved
-        checkpoint or an emptied WAL looks the same). ``"changed"``: anything else too. May be called inside ``transact``, where
-        the answer stays true until the block ends. Cost: one pragma when nothing has changed.
+        checkpoint or an emptied WAL looks the same). ``"changed"``: anything else too. May be called inside
+        ``transact``, where the answer stays true until the block ends. Cost: one pragma when nothing has changed.
 
         Stability: provisional
         """
-        self._writer.enter()
-        try:
-            return self._writer.observe()
-        finally:
-            self._writer.lock.release()
+        return self._writer.observe()
 
     # Events
 

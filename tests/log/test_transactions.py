@@ -79,6 +79,31 @@ def test_an_exception_caught_inside_undoes_nothing(tmp_path: Path) -> None:
         assert store.n_events() == 2
 
 
+def test_an_error_of_the_callers_own_passes_through_unchanged(tmp_path: Path) -> None:
+    with Store(tmp_path / "me.db") as store:
+        for error in (OSError("mine"), sqlite3.OperationalError("mine"), RecsysError("mine")):
+            with pytest.raises(type(error), match="mine") as caught, store.transact(), store.transact():
+                raise error
+            assert caught.value is error
+
+
+def test_an_interrupted_call_inside_a_transaction_cannot_be_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with Store(tmp_path / "me.db") as store:
+        block = store.transact()
+        block.__enter__()
+        monkeypatch.setattr(store._writer, "bump", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.append([event(1)], late=True)
+        with pytest.raises(StoreError, match="undone"):
+            block.__exit__(None, None, None)
+        assert store.n_events() == 0
+
+
 def limit(store: Store, *, pages: int) -> None:
     """Let the file grow by so many pages, as if the disk were full then."""
     (now,) = store._writer.db.execute("PRAGMA page_count").fetchone()
