@@ -49,6 +49,8 @@ SHIPPED_SETS: Final = {
 BY_HAND: Final = {"context": (0.5, 0.5), "shown": (-0.3, 0.5), "against": (-1.0, 0.7)}
 
 _USERS_PER_SET: Final = 100
+DEMO_SET: Final = "uci-online-retail"
+_DEMO_FROM_EVENTS: Final = 500  # the demo's shoppers have at least so many lines
 _ROUNDS: Final = 12
 _STEPS: Final = 3
 _LARGEST_STEP: Final = 1.0
@@ -87,6 +89,12 @@ def choices_of(log: Log) -> list[Choice]:
     return recorder.choices
 
 
+def people(name: str, data: Path) -> list[Log]:
+    """Read the people of a set to fit on: the first hundred, without those that the demo shows."""
+    logs = load(name, data, limit=_USERS_PER_SET)
+    return [log for log in logs if name != DEMO_SET or len(log.events) < _DEMO_FROM_EVENTS]
+
+
 def fit(sets: Sequence[str], data: Path, *, rounds: int = _ROUNDS) -> Prior:
     """Fit the prior on the named sets, people drawn by their order in the set.
 
@@ -99,31 +107,29 @@ def fit(sets: Sequence[str], data: Path, *, rounds: int = _ROUNDS) -> Prior:
     rounds : int
         Rounds of expectation-maximisation.
     """
-    domains = [[choices_of(log) for log in load(name, data, limit=_USERS_PER_SET)] for name in sets]
+    domains = [[choices_of(log) for log in people(name, data)] for name in sets]
     w0, covariance = np.zeros(N_FEATURES), np.eye(N_FEATURES) * 0.1
-    modes = [[w0.copy() for _ in people] for people in domains]
+    modes = [[w0.copy() for _ in group] for group in domains]
     for _ in range(rounds):
         precision = np.linalg.inv(covariance)
         spreads = []
-        for people, at in zip(domains, modes, strict=True):
-            fitted = [_mode(choices, m, w0, precision) for choices, m in zip(people, at, strict=True)]
+        for group, at in zip(domains, modes, strict=True):
+            fitted = [_mode(choices, m, w0, precision) for choices, m in zip(group, at, strict=True)]
             at[:] = [m for m, _ in fitted]
             spreads.append([s for _, s in fitted])
-        w0 = np.mean([np.mean(at, axis=0) for at in modes], axis=0)
-        covariance = np.mean(
-            [
-                np.mean([s + np.outer(m - w0, m - w0) for m, s in zip(at, spread, strict=True)], axis=0)
-                for at, spread in zip(modes, spreads, strict=True)
-            ],
-            axis=0,
-        )
+        w0 = np.asarray(np.mean([np.mean(at, axis=0) for at in modes], axis=0), np.float64)
+        within = [
+            np.mean([s + np.outer(m - w0, m - w0) for m, s in zip(at, spread, strict=True)], axis=0)
+            for at, spread in zip(modes, spreads, strict=True)
+        ]
+        covariance = np.asarray(np.mean(within, axis=0), np.float64)
         covariance += np.eye(N_FEATURES) * _FLOOR
     return _with_hand_set(w0, covariance)
 
 
 def _mode(choices: Iterable[Choice], start: Floats, w0: Floats, precision: Floats) -> tuple[Floats, Floats]:
     """Newton's method from ``start``; returns the mode and the inverse curvature there."""
-    w = start
+    w = start.copy()
     for _ in range(_STEPS):
         curvature, gradient = precision.copy(), precision @ (w0 - w)
         for choice in choices:
@@ -142,8 +148,8 @@ def _mode(choices: Iterable[Choice], start: Floats, w0: Floats, precision: Float
                 curvature -= choice.weight * odds * np.outer(towards, towards)
                 gradient += choice.weight * odds * towards
         step = np.linalg.solve(curvature, gradient)
-        w = w + step * min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-12))
-    return w, np.linalg.inv(curvature)
+        w += step * min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-12))
+    return w, np.asarray(np.linalg.inv(curvature), np.float64)
 
 
 def _with_hand_set(w0: Floats, covariance: Floats) -> Prior:

@@ -7,6 +7,7 @@ raises ``InputError`` before anything has changed. No message carries the value.
 from __future__ import annotations
 
 import math
+import operator
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -33,6 +34,7 @@ __all__ = [
     "items_of",
     "moment_of",
     "new_uid",
+    "path_of",
     "seed_of",
     "slate_id",
     "text",
@@ -75,23 +77,24 @@ def text(value: object, field: str, limit: str, *, empty: bool = False) -> str:
     """Check a string: its type, its length, and that it can be written as UTF-8 without NUL."""
     if not isinstance(value, str):
         raise InputError(f"{field}: a string is needed", field=field)
+    value = str.__str__(value)  # of a subclass, such as an enumeration, what it is equal to
     if not value and not empty:
         raise InputError(f"{field}: must not be empty", field=field)
     if len(value) > LIMITS[limit]:
         raise InputError(f"{field}: at most {LIMITS[limit]} characters", field=field)
     if "\0" in value or not (value.isascii() or _encodable(value)):
         raise InputError(f"{field}: must be valid Unicode text without NUL", field=field)
-    return str(value)
+    return value
 
 
 def texts(values: object, field: str, limit: str, most: int, *, distinct: bool = True) -> list[str]:
     """Check a list of strings, by default without duplicates."""
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise InputError(f"{field}: a list of strings is needed", field=field)
-    found = values if isinstance(values, (list, tuple)) else list(values)
+    found = values if isinstance(values, list) else list(values)
     if len(found) > most:
         raise InputError(f"{field}: at most {most} entries", field=field)
-    checked = [text(value, field, limit) for value in found]
+    checked = found if _plain(found, LIMITS[limit]) else [text(value, field, limit) for value in found]
     if distinct and len(set(checked)) != len(checked):
         raise InputError(f"{field}: must not hold duplicates", field=field)
     return checked
@@ -117,9 +120,12 @@ def finite(value: object, field: str, low: float = -math.inf, high: float = math
 
 def count(value: object, field: str, low: int, high: int) -> int:
     """Check an integer in ``[low, high]``; NumPy's integers are taken too."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        number = -1 if isinstance(value, bool) else operator.index(cast("int", value))
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
         raise InputError(f"{field}: an integer is needed", field=field)
-    number = cast("int", value).__index__()
     if not low <= number <= high:
         raise InputError(f"{field}: must lie in [{low}, {high}]", field=field)
     return number
@@ -143,6 +149,17 @@ def where_of(value: object) -> Callable[[Item], bool] | None:
     if value is not None and not callable(value):
         raise InputError("where: a function of an Item is needed", field="where")
     return cast("Callable[[Item], bool] | None", value)
+
+
+def path_of(path: object) -> str:
+    """Check the path of a file: a text that the file system can spell, and never the number of an open file."""
+    try:
+        found = os.fspath(cast("str", path))
+    except TypeError:
+        found = ""
+    if not isinstance(found, str) or not found or "\0" in found or not _encodable(found, os.fsencode):
+        raise InputError("path: a non-empty string or path without NUL is needed", field="path")
+    return found
 
 
 def moment_of(at: At, field: str = "at") -> tuple[int, int]:
@@ -181,11 +198,11 @@ def item_of(item: ItemLike) -> Item:
         extra = {key: value for key, value in item.items() if key not in ("id", "title", "tags")}
     else:
         raise InputError("items: mappings or Item objects are needed", field="items")
-    title = fields.get("title", "")
+    title, tags = fields.get("title"), fields.get("tags")
     return Item(
         id=text(fields.get("id"), "id", "id"),
         title=text("" if title is None else title, "title", "title", empty=True),
-        tags=tuple(texts(fields.get("tags") or (), "tags", "tag", LIMITS["tags"])),
+        tags=tuple(texts(() if tags is None else tags, "tags", "tag", LIMITS["tags"])),
         attributes=_scalars(extra, "attributes", LIMITS["attributes"], "attribute"),
     )
 
@@ -205,9 +222,9 @@ def items_of(items: object) -> list[Item]:
 
 def slate_id(slate: object) -> str | None:
     """Check a slate, or its id."""
-    if slate is None or isinstance(slate, Slate):
-        return None if slate is None else slate.id
-    return text(slate, "slate", "uid")
+    if slate is None:
+        return None
+    return text(slate.id if isinstance(slate, Slate) else slate, "slate", "uid")
 
 
 def new_uid() -> str:
@@ -252,15 +269,16 @@ def checked_event(event: Event) -> Event:
     text(event.uid, "uid", "uid", empty=True)
     text(event.kind, "kind", "kind")
     text(event.item_id, "item_id", "id", empty=event.kind == "shown")
+    value = event.value
     if event.kind == "steer":
-        finite(event.value, "value", -1.0, 1.0)
-    elif event.value is not None:
-        finite(event.value, "value")
+        value = finite(value, "value", -1.0, 1.0)
+    elif value is not None:
+        value = finite(value, "value")
     context = context_of(event.context)
     if event.slate is not None:
         text(event.slate, "slate", "uid")
     _check_shown(event)
-    return replace(event, context=context)
+    return replace(event, value=value, context=context)
 
 
 def _check_shown(event: Event) -> None:
@@ -300,13 +318,25 @@ def _scalar(value: object, field: str, limit: str) -> Scalar:
     raise InputError(f"{field}: values are strings, numbers or booleans", field=field)
 
 
-def _absent(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _encodable(value: str) -> bool:
+def _plain(values: list[object], longest: int) -> bool:
+    """Whether all are strings that need no closer look: ASCII without NUL, none empty, none too long. Fast."""
     try:
-        value.encode()
+        joined = "".join(cast("list[str]", values))
+    except TypeError:
+        return False
+    if not joined.isascii() or "\0" in joined or "" in values:
+        return False
+    return len(joined) <= longest or max(map(len, cast("list[str]", values))) <= longest
+
+
+def _absent(value: object) -> bool:
+    nothing = value is None or (isinstance(value, float) and math.isnan(value))
+    return nothing or type(value).__name__ in ("NAType", "NaTType")  # pandas' own, by name: it is not imported
+
+
+def _encodable(value: str, encode: Callable[[str], bytes] = str.encode) -> bool:
+    try:
+        encode(value)
     except UnicodeEncodeError:
         return False
     return True

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Final, cast
 
 from recsys.errors import InputError, StoreError
@@ -45,7 +46,7 @@ def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], even
             return _write_lines(file, items, events)
     except BaseException as error:
         with suppress(OSError):
-            os.unlink(path)
+            Path(path).unlink()
         if isinstance(error, OSError) and not isinstance(error, StoreError):
             raise StoreError("the export file cannot be written") from None
         raise

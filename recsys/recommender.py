@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from types import TracebackType
 from typing import final
 
@@ -19,7 +18,7 @@ from recsys.errors import InputError, StoreError
 from recsys.gate import Gate
 from recsys.inputs import At, EventLike, ItemLike
 from recsys.learn.features import FEATURE_VERSION
-from recsys.live import Live
+from recsys.live import Live, keyed
 from recsys.log import SCHEMA_VERSION, Store
 from recsys.prior import Prior
 from recsys.rank.candidates import Catalogue, Pool, everything_known, given
@@ -41,7 +40,6 @@ from recsys.types import (
 
 __all__ = ["Recommender"]
 
-_A_DAY_US = 86_400_000_000
 _EXPLAINED_EVENTS = 100
 
 
@@ -100,7 +98,7 @@ class Recommender:
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
         self._settings = settings or Settings()
-        self._prior = _prior(prior)
+        self._prior = Prior.of(prior)
         self._gate = Gate()
         self._residue = False  # bytes of forgotten events may still stand in the file
         self._store = Store(
@@ -177,7 +175,7 @@ class Recommender:
 
     # -- what happens -----------------------------------------------------------
 
-    def record(  # noqa: PLR0913 - the parts of an event
+    def record(
         self,
         item_id: str,
         kind: str = "click",
@@ -295,7 +293,7 @@ class Recommender:
 
     # -- answers ------------------------------------------------------------------
 
-    def recommend(  # noqa: PLR0913 - one question, spelled out
+    def recommend(
         self,
         k: int = 10,
         *,
@@ -343,7 +341,7 @@ class Recommender:
             pool = self._everything(without, keep)
             return slate(self._live.state, self._catalogue, pool, question, k=most, explore=temperature, seed=drawn)
 
-    def rank(  # noqa: PLR0913 - one question, spelled out
+    def rank(
         self,
         item_ids: Iterable[str],
         *,
@@ -393,9 +391,7 @@ class Recommender:
         with self._gate.reading:
             self._sync()
             events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
-            return explanation(
-                self._live.state, self._catalogue, self._everything((), None), question, wanted, events
-            )
+            return explanation(self._live.state, self._catalogue, self._everything((), None), question, wanted, events)
 
     def profile(self) -> Profile:
         """Give what was learnt, readable. A pure read. O(items with events).
@@ -413,7 +409,7 @@ class Recommender:
 
         Stability: stable
         """
-        from recsys.evaluate import evaluate_log  # noqa: PLC0415 - loads lazily: no part of the hot path
+        from recsys.evaluate import evaluate_log
 
         with self._gate.reading:
             self._sync()
@@ -422,7 +418,7 @@ class Recommender:
 
     # -- the person's rights --------------------------------------------------------
 
-    def forget(  # noqa: PLR0913 - the vocabulary of forgetting
+    def forget(
         self,
         *,
         events: Iterable[str] | None = None,
@@ -461,20 +457,18 @@ class Recommender:
         if not isinstance(everything, bool):
             raise InputError("everything: True or False", field="everything")
         most = inputs.LIMITS["events"]
-        wanted = {
-            "uids": None if events is None else inputs.texts(events, "events", "uid", most, distinct=False),
-            "items": None if items is None else inputs.texts(items, "items", "id", most, distinct=False),
-            "kinds": None if kinds is None else inputs.texts(kinds, "kinds", "kind", most, distinct=False),
-        }
-        bounds = {
-            "since_us": None if since is None else inputs.moment_of(since, "since")[0],
-            "until_us": None if until is None else inputs.moment_of(until, "until")[0],
-        }
+        uids = None if events is None else inputs.texts(events, "events", "uid", most, distinct=False)
+        ids = None if items is None else inputs.texts(items, "items", "id", most, distinct=False)
+        names = None if kinds is None else inputs.texts(kinds, "kinds", "kind", most, distinct=False)
+        since_us = None if since is None else inputs.moment_of(since, "since")[0]
+        until_us = None if until is None else inputs.moment_of(until, "until")[0]
         started = time.perf_counter()
         with self._gate.writing:
             with self._store.transact():
                 self._sync()
-                deleted = self._store.delete(**wanted, **bounds, everything=everything)
+                deleted = self._store.delete(
+                    uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=everything
+                )
             self._residue = True
             n_refolded = self._reload()
             n_items = self._drop_stale_tombstones()
@@ -579,7 +573,7 @@ class Recommender:
 
         Stability: stable
         """
-        from recsys.learn.checkpoint import encode  # noqa: PLC0415 - only here
+        from recsys.learn.checkpoint import encode
 
         with self._gate.reading:
             self._sync()
@@ -642,7 +636,7 @@ class Recommender:
             live = self._live
             with self._store.transact():
                 self._sync()
-                events = _with_keys(given_events, -1 if live.key is None else live.key[0])
+                events = keyed(given_events, -1 if live.key is None else live.key[0])
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)
@@ -656,9 +650,7 @@ class Recommender:
 
     def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None) -> Pool:
         state = self._live.state
-        return everything_known(
-            state.behaviour, self._catalogue, state.steers, tuple(exclude), where
-        )
+        return everything_known(state.behaviour, self._catalogue, state.steers, tuple(exclude), where)
 
     def _sync(self) -> None:
         """Take in what other processes did, and mend what an interrupted call left."""
@@ -695,31 +687,3 @@ class Recommender:
             done = False
         self._residue = not done
         return done
-
-
-def _prior(given_prior: object) -> Prior:
-    if given_prior is None:
-        return Prior.default()
-    if isinstance(given_prior, Prior):
-        return given_prior
-    if isinstance(given_prior, (str, os.PathLike)):
-        return Prior.load(given_prior)
-    raise InputError("prior: a Prior or the path of one is needed", field="prior")
-
-
-def _with_keys(given_events: list[tuple[Event, bool]], newest_us: int) -> list[Event]:
-    """Give every event a uid, and those without a time one after all others.
-
-    Uids are random but rise in the order given, so events with equal times keep it. When this
-    machine's clock stands more than a day before the newest event, the clock is believed.
-    """
-    drawn = iter(sorted(inputs.new_uid() for _ in given_events))
-    keyed = []
-    for event, timed in given_events:
-        uid = next(drawn)
-        at_us = event.at_us
-        if not timed and newest_us >= at_us > newest_us - _A_DAY_US:
-            at_us = newest_us + 1
-        newest_us = max(newest_us, at_us) if not timed else newest_us
-        keyed.append(replace(event, at_us=at_us, uid=event.uid or uid))
-    return keyed

@@ -27,7 +27,17 @@ from numpy.typing import NDArray
 
 from recsys.learn.moment import HALF_HOURS, WEEK_HOURS, Moment
 
-__all__ = ["COUNT", "DECAYED", "LAST_POSITION", "LAST_S", "LOG_INTERVAL", "OWN_RING", "RING", "Behaviour"]
+__all__ = [
+    "COUNT",
+    "DECAYED",
+    "LAST_POSITION",
+    "LAST_S",
+    "LOG_INTERVAL",
+    "N_ROWS",
+    "OWN_RING",
+    "RING",
+    "Behaviour",
+]
 
 DAY_S: Final = 86400.0
 EVENT_HALF_LIVES: Final = (12.0, 50.0, 250.0)  # events
@@ -36,22 +46,24 @@ SHOWN_HALF_LIFE: Final = 7.0  # days
 AGAINST_HALF_LIFE: Final = 40.0  # days
 RHYTHM_HALF_LIFE: Final = 30.0  # days
 
-# Rows of ``decayed``: uses at each half-life, then impressions since the last use, then evidence against.
+# Rows of ``table``: first those that fade, which are uses at each half-life, impressions since the last use,
+# and evidence against.
 N_COUNTS: Final = len(EVENT_HALF_LIVES) + len(DAY_HALF_LIVES)
 N_BY_EVENTS: Final = len(EVENT_HALF_LIVES)
 SHOWN: Final = N_COUNTS
 AGAINST: Final = N_COUNTS + 1
 DECAYED: Final = N_COUNTS + 2
 WEEK_ROW: Final = N_BY_EVENTS + 2  # the 7-day count is what transitions back off to
-_HALF_LIVES: Final = np.array(
+_RATES: Final = 1.0 / np.array(
     EVENT_HALF_LIVES + tuple(d * DAY_S for d in (*DAY_HALF_LIVES, SHOWN_HALF_LIFE, AGAINST_HALF_LIFE))
 )
 
-# Rows of ``plain``.
-COUNT: Final = 0  # weight of all uses
-LAST_S: Final = 1  # seconds, of the last use
-LAST_POSITION: Final = 2  # in positive events, of the last use
-LOG_INTERVAL: Final = 3  # running mean of log(seconds between uses)
+# Then those that do not.
+COUNT: Final = DECAYED  # weight of all uses
+LAST_POSITION: Final = DECAYED + 1  # in positive events, of the last use
+LAST_S: Final = DECAYED + 2  # seconds, of the last use
+LOG_INTERVAL: Final = DECAYED + 3  # running mean of log(seconds between uses)
+N_ROWS: Final = DECAYED + 4
 _NEVER: Final = -1e9
 
 RING: Final = 32  # uses remembered after each item and under each context value
@@ -59,6 +71,7 @@ OWN_RING: Final = 16  # uses remembered of each item
 RECENT: Final = 64  # last uses, for choice sets
 HEAVY: Final = 32  # most used items, for choice sets
 CUES: Final = 256  # context values remembered; the one unused for longest makes room
+_SPARE: Final = 24  # slots beyond a power of two: rows a power of two apart would crowd one set of the CPU's cache
 _LIMIT: Final = 200.0  # renormalise before 2**exponent grows past this
 _RHYTHM_LIMIT: Final = 60.0  # the same for float32
 
@@ -84,8 +97,7 @@ _WEEK_BUMP: Final = _week_bump()
 
 # name: dtype, shape for one slot, which axis counts slots, value of an empty slot
 _SLOTTED: Final[dict[str, tuple[str, tuple[int, ...], int]]] = {
-    "decayed": ("f8", (DECAYED,), 1),
-    "plain": ("f8", (4,), 1),
+    "table": ("f8", (N_ROWS,), 1),
     "day": ("f4", (HALF_HOURS,), 1),
     "week": ("f4", (WEEK_HOURS,), 1),
     "own_at": ("u4", (OWN_RING,), 0),
@@ -124,8 +136,7 @@ class Behaviour:
     Stability: provisional
     """
 
-    decayed: NDArray[np.float64]
-    plain: NDArray[np.float64]
+    table: NDArray[np.float64]
     day: NDArray[np.float32]
     week: NDArray[np.float32]
     own_at: NDArray[np.uint32]
@@ -156,13 +167,14 @@ class Behaviour:
         self.slots: dict[str, int] = {}
         self.ids: list[str] = [""]
         self.cues: dict[str, int] = {}
-        self._capacity = 64
+        self._capacity = 64 + _SPARE
         for name, (dtype, shape, axis) in _SLOTTED.items():
             setattr(self, name, np.zeros(_with_slots(shape, axis, self._capacity), dtype))
         for name, (dtype, fixed) in _FIXED.items():
             setattr(self, name, np.zeros(fixed, dtype))
-        self.plain[LAST_POSITION] = _NEVER
+        self.table[LAST_POSITION] = _NEVER
         self.scratch = np.zeros(self._capacity, np.intp)
+        self._added = np.ones(DECAYED)
 
     # -- what a reader needs ------------------------------------------------
 
@@ -182,8 +194,10 @@ class Behaviour:
         return bool(self.clock[2])
 
     def fading(self, now_s: float) -> NDArray[np.float64]:
-        """Give the factor, shape (DECAYED,), that turns ``decayed`` into counts as of ``now_s``."""
-        return np.exp2(-self._exponents(now_s))
+        """Give the factor, shape (DECAYED,), that turns the fading rows into counts as of ``now_s``."""
+        exponents = self._exponents(now_s)
+        np.negative(exponents, out=exponents)
+        return np.exp2(exponents, out=exponents)
 
     def rhythm_fading(self, now_s: float) -> float:
         """Give the factor that turns ``day`` and ``week`` into counts as of ``now_s``."""
@@ -210,13 +224,25 @@ class Behaviour:
         return new
 
     def advance(self, now_s: float) -> float:
-        """Move the clock to an event and return the seconds since the one before it."""
+        """Move the clock to an event and return the seconds since the one before it.
+
+        What is learnt next, by ``use``, ``show`` or ``oppose``, is learnt as of that time.
+        """
         if not self.clock[2]:
             self.clock[:] = (now_s, now_s, 1.0)
             self.landmarks[N_BY_EVENTS:] = now_s
         gap_s = now_s - float(self.clock[0])
         self.clock[0] = now_s
-        self._renormalise(now_s)
+        exponents = self._exponents(now_s)
+        if exponents.max() > _LIMIT:
+            self._renormalise(exponents, now_s)
+            exponents = self._exponents(now_s)
+        if now_s - float(self.clock[1]) > _RHYTHM_LIMIT * RHYTHM_HALF_LIFE * DAY_S:
+            factor = np.float32(self.rhythm_fading(now_s))
+            self.day *= factor
+            self.week *= factor
+            self.clock[1] = now_s
+        self._added = np.exp2(exponents, out=exponents)
         return gap_s
 
     def use(self, slot: int, moment: Moment, gap_s: float, weight: float) -> None:
@@ -228,10 +254,10 @@ class Behaviour:
             self._follow(last, before, slot, moment, gap_s)
         for cue in moment.cues:
             self._under(self._cue(cue), slot, moment.at_s)
-        added = weight * np.exp2(self._exponents(moment.at_s)[:N_COUNTS])
-        self.decayed[:N_COUNTS, slot] += added
+        added = weight * self._added[:N_COUNTS]
+        self.table[:N_COUNTS, slot] += added
         self.totals[:N_COUNTS] += added
-        self.decayed[SHOWN, slot] = 0.0
+        self.table[SHOWN, slot] = 0.0
         self.shown_n[slot] = 0
         self._own(slot, moment, position, weight)
         self._rhythm(slot, moment, weight)
@@ -241,13 +267,13 @@ class Behaviour:
 
     def show(self, slots: NDArray[np.intp], now_s: float) -> None:
         """Learn that the items were on screen. ``slots`` are distinct."""
-        self.decayed[SHOWN, slots] += np.exp2(self._exponents(now_s)[SHOWN])
+        self.table[SHOWN, slots] += self._added[SHOWN]
         self.shown_n[slots] += 1
         self.shown_at[slots] = int(now_s)
 
     def oppose(self, slot: int, now_s: float, weight: float) -> None:
         """Learn evidence against the item. ``weight`` > 0."""
-        self.decayed[AGAINST, slot] += weight * np.exp2(self._exponents(now_s)[AGAINST])
+        self.table[AGAINST, slot] += weight * self._added[AGAINST]
         self.against_n[slot] += 1
         self.against_at[slot] = int(now_s)
 
@@ -258,24 +284,18 @@ class Behaviour:
         age[:N_BY_EVENTS] = self.cursor[0]
         age[N_BY_EVENTS:] = now_s
         age -= self.landmarks
-        age /= _HALF_LIVES
+        age *= _RATES
         return age
 
-    def _renormalise(self, now_s: float) -> None:
-        exponents = self._exponents(now_s)
-        if exponents.max() > _LIMIT:
-            due = exponents > _LIMIT
-            factor = np.where(due, np.exp2(-exponents), 1.0)
-            self.decayed *= factor[:, None]
-            self.totals *= factor
-            reached = np.full(DECAYED, now_s)
-            reached[:N_BY_EVENTS] = self.cursor[0]
-            self.landmarks = np.where(due, reached, self.landmarks)
-        if (now_s - self.clock[1]) / (RHYTHM_HALF_LIFE * DAY_S) > _RHYTHM_LIMIT:
-            factor32 = np.float32(self.rhythm_fading(now_s))
-            self.day *= factor32
-            self.week *= factor32
-            self.clock[1] = now_s
+    def _renormalise(self, exponents: NDArray[np.float64], now_s: float) -> None:
+        """Move the landmarks that are far behind to now, so that ``2 ** exponent`` stays in range."""
+        due = exponents > _LIMIT
+        factor = np.where(due, np.exp2(-exponents), 1.0)
+        self.table[:DECAYED] *= factor[:, None]
+        self.totals *= factor
+        reached = np.full(DECAYED, now_s)
+        reached[:N_BY_EVENTS] = self.cursor[0]
+        self.landmarks = np.where(due, reached, self.landmarks)
 
     def _follow(self, last: int, before: int, slot: int, moment: Moment, gap_s: float) -> None:
         n = int(self.next_n[last])
@@ -311,12 +331,12 @@ class Behaviour:
         self.own_minute[slot, n % OWN_RING] = moment.week_minute
         self.own_n[slot] = n + 1
         if n:
-            interval = math.log(max(moment.at_s - float(self.plain[LAST_S, slot]), 1.0))
-            mean = float(self.plain[LOG_INTERVAL, slot])
-            self.plain[LOG_INTERVAL, slot] = mean + max(0.2, 1.0 / n) * (interval - mean)
-        self.plain[COUNT, slot] += weight
-        self.plain[LAST_S, slot] = moment.at_s
-        self.plain[LAST_POSITION, slot] = position
+            interval = math.log(max(moment.at_s - float(self.table[LAST_S, slot]), 1.0))
+            mean = float(self.table[LOG_INTERVAL, slot])
+            self.table[LOG_INTERVAL, slot] = mean + max(0.2, 1.0 / n) * (interval - mean)
+        self.table[COUNT, slot] += weight
+        self.table[LAST_S, slot] = moment.at_s
+        self.table[LAST_POSITION, slot] = position
 
     def _rhythm(self, slot: int, moment: Moment, weight: float) -> None:
         scale = np.float32(weight / self.rhythm_fading(moment.at_s))
@@ -324,11 +344,12 @@ class Behaviour:
         self.week[:, slot] += scale * _WEEK_BUMP[moment.week_hour]
 
     def _heavy(self, slot: int) -> None:
-        if (self.heavy == slot).any():
+        if slot in self.heavy.tolist():
             return
-        slowest = self.decayed[N_COUNTS - 1]
-        weakest = int(np.argmin(slowest[self.heavy]))
-        if slowest[slot] > slowest[self.heavy[weakest]]:
+        slowest = self.table[N_COUNTS - 1]
+        held = slowest[self.heavy]
+        weakest = held.argmin()
+        if slowest[slot] > held[weakest]:
             self.heavy[weakest] = slot
 
     # -- storage ----------------------------------------------------------------
@@ -347,10 +368,10 @@ class Behaviour:
         self.slots = {item_id: i for i, item_id in enumerate(ids, start=1)}
         self.cues = dict(cues)
         while self._capacity <= len(self.ids):
-            self._capacity *= 2
+            self._capacity = 2 * self._capacity - _SPARE
         for name, (dtype, shape, axis) in _SLOTTED.items():
             whole = np.zeros(_with_slots(shape, axis, self._capacity), dtype)
-            if name == "plain":
+            if name == "table":
                 whole[LAST_POSITION] = _NEVER
             whole[(slice(None),) * axis + (slice(self.n_slots),)] = arrays[name]
             setattr(self, name, whole)
@@ -365,10 +386,10 @@ class Behaviour:
         return slotted | dict(_FIXED)
 
     def _grow(self) -> None:
-        grown = self._capacity * 2
+        grown = 2 * self._capacity - _SPARE
         for name, (dtype, shape, axis) in _SLOTTED.items():
             whole = np.zeros(_with_slots(shape, axis, grown), dtype)
-            if name == "plain":
+            if name == "table":
                 whole[LAST_POSITION] = _NEVER
             whole[(slice(None),) * axis + (slice(self._capacity),)] = getattr(self, name)
             setattr(self, name, whole)

@@ -58,6 +58,7 @@ class ChoiceModel:
         self.precision0 = precision0
         self.w = w0.copy()
         self.precision = precision0.copy()
+        self._returning = (1.0 - MEMORY) * precision0  # f Λ + (1 − f) Λ0 = Λ0 + f (Λ − Λ0)
 
     def choose(self, features: NDArray[np.float64], chosen: int, weight: float) -> None:
         """Learn that column ``chosen`` was taken.
@@ -102,9 +103,8 @@ class ChoiceModel:
         return p
 
     def _step(self, information: NDArray[np.float64], gradient: NDArray[np.float64], weight: float) -> None:
-        precision = self.precision - self.precision0
-        precision *= MEMORY
-        precision += self.precision0
+        precision = self.precision * MEMORY
+        precision += self._returning
         information *= weight
         precision += information
         w = self.w + weight * np.linalg.solve(precision, gradient)

@@ -165,21 +165,34 @@ def _active(state: State, event: Event, known: int) -> NDArray[np.intp]:
     size = state.choice_set_size
     if b.n_slots <= size:
         return np.arange(b.n_slots)
-    last = int(b.cursor[1])
-    position = int(b.cursor[0])
-    sources = (
-        np.array([0, known]),
-        b.recent[(position - 1 - np.arange(min(position, RECENT))) % RECENT][: size // 2],
-        b.next_item[last, : min(int(b.next_n[last]), RING)],
-        b.heavy[: size // 4],
-        _draw(event, b.n_slots),
-    )
-    pool = np.concatenate(sources)
-    _, first = np.unique(pool, return_index=True)
-    return np.sort(pool[np.sort(first)[:size]]).astype(np.intp)
+    last, position = int(b.cursor[1]), int(b.cursor[0])
+    followers = int(b.next_n[last])
+    n_recent, n_follow = min(position, RECENT, max(size // 2 - 2, 0)), min(followers, RING, size // 4)
+    n_some = min(size // 8, DRAWS)
+    ends = np.cumsum((2, n_recent, n_follow, n_some, n_some)).tolist()
+    pool = np.zeros(ends[-1], np.intp)
+    pool[1] = known
+    _newest(b.recent, position, pool[ends[0] : ends[1]])
+    _newest(b.next_item[last], followers, pool[ends[1] : ends[2]])
+    pool[ends[2] : ends[3]] = b.heavy[:n_some]
+    pool[ends[3] :] = _draw(event, b.n_slots, n_some)
+    pool.sort()
+    first = np.empty(len(pool), np.bool_)
+    first[0] = True
+    np.not_equal(pool[1:], pool[:-1], out=first[1:])
+    return pool[first]
 
 
-def _draw(event: Event, n_slots: int) -> NDArray[np.int64]:
+def _newest(ring: NDArray[np.int32], n_written: int, out: NDArray[np.intp]) -> None:
+    """Copy the ring's newest ``len(out)`` entries, in any order."""
+    end = n_written % len(ring)
+    n = min(end, len(out))
+    out[:n] = ring[end - n : end]
+    if n < len(out):
+        out[n:] = ring[len(ring) - len(out) + n :]
+
+
+def _draw(event: Event, n_slots: int, n: int) -> NDArray[np.uint64]:
     """Draw slots with a seed that depends on the event's time and item, never on its random id."""
     digest = blake2b(b"%d/%s" % (event.at_us, event.item_id.encode()), digest_size=8 * DRAWS).digest()
-    return (np.frombuffer(digest, "<u8") % np.uint64(n_slots - 1)).astype(np.int64) + 1
+    return np.frombuffer(digest, "<u8", n) % np.uint64(n_slots - 1) + np.uint64(1)

@@ -71,6 +71,17 @@ class Prior:
         return cls.load(_DEFAULT)
 
     @classmethod
+    def of(cls, given: object) -> Prior:
+        """Take a prior as it is, a path as the file to read, and None as the default."""
+        if given is None:
+            return cls.default()
+        if isinstance(given, Prior):
+            return given
+        if isinstance(given, (str, os.PathLike)):
+            return cls.load(given)
+        raise InputError("prior: a Prior or the path of one is needed", field="prior")
+
+    @classmethod
     def flat(cls, variance: float = 1.0) -> Prior:
         """Give a prior that knows nothing: mean 0, the same variance for every weight, none correlated."""
         return cls(np.zeros(N_FEATURES), np.eye(N_FEATURES) * variance)
@@ -87,7 +98,7 @@ class Prior:
         try:
             with open(path, "rb") as file:  # noqa: PTH123 - one read with a bound
                 text = file.read(_MAX_BYTES + 1)
-            document = json.loads(text) if len(text) <= _MAX_BYTES else None
+            document = json.loads(text if len(text) <= _MAX_BYTES else "{}")
             names, version = document["features"], document["feature_version"]
             w0, covariance = np.array(document["w0"], np.float64), np.array(document["P0"], np.float64)
         except (OSError, ValueError, TypeError, KeyError):

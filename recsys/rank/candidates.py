@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -116,12 +117,9 @@ class Catalogue:
         self._untouched = None
 
 
-def given(
-    item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, steers: Mapping[str, float]
-) -> Pool:
+def given(item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, steers: Mapping[str, float]) -> Pool:
     """Take the host's own candidates, all distinct. O(n)."""
-    slot = behaviour.slots.get
-    slots = np.array([slot(item_id, 0) for item_id in item_ids], np.intp)
+    slots = np.fromiter(map(behaviour.slots.get, item_ids, repeat(0)), np.intp, len(item_ids))
     offsets = None
     if steers:
         by_id = _steered(catalogue, steers)

@@ -39,13 +39,13 @@ def profile(state: State, catalogue: Catalogue, prior: Prior) -> Profile:
 
 def _habits(b: Behaviour, catalogue: Catalogue) -> list[Habit]:
     """The items used most lately, each with its clearest rhythm and what usually follows it."""
-    slow = b.decayed[N_COUNTS - 1, : b.n_slots]
+    slow = b.table[N_COUNTS - 1, : b.n_slots]
     total = float(slow.sum())
     used = [s for s in np.argsort(-slow, kind="stable")[:_TOP].tolist() if slow[s] > 0]
     habits = []
     for slot in used:
         title, n = catalogue.title(b.ids[slot]), int(b.own_n[slot])
-        last = float(b.plain[LAST_S, slot])
+        last = float(b.table[LAST_S, slot])
         text = f"{title}: used {n} time{'s' if n > 1 else ''}"
         habits.append(Habit(text, b.ids[slot], float(slow[slot]) / total, n, last))
         habits += _rhythm(b, slot, title)

@@ -122,7 +122,7 @@ class Basis:
         return evidence
 
 
-def basis(  # noqa: PLR0913 - everything a reason needs, once
+def basis(
     behaviour: Behaviour,
     pool: Pool,
     features: NDArray[np.float64],
@@ -148,7 +148,7 @@ def basis(  # noqa: PLR0913 - everything a reason needs, once
         offset_average=offset_average,
         slots=slots,
         uses=b.own_n[slots],
-        last_s=b.plain[LAST_S, slots],
+        last_s=b.table[LAST_S, slots],
         own_at=b.own_at[slots],
         own_minute=b.own_minute[slots],
         against=(b.against_n[slots], b.against_at[slots]),

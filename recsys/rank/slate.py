@@ -22,7 +22,7 @@ __all__ = ["Question", "explanation", "slate"]
 Question = tuple[int, int, Context]  # at_us, offset_min, context
 
 
-def slate(  # noqa: PLR0913 - one question, spelled out
+def slate(
     state: State,
     catalogue: Catalogue,
     pool: Pool,
