@@ -264,6 +264,13 @@ class Reader:
         self.cursor = self.db.cursor()
         self.side = self.db.cursor()  # for a second query while the first one is still being read
 
+    def begin(self) -> None:
+        """Begin a snapshot, of the first row read."""
+        with self.lock:
+            if self.closed:
+                raise _closed()
+            self.cursor.execute("BEGIN")
+
     def finish(self) -> None:
         """Let go of the snapshot."""
         with self.lock:
@@ -297,7 +304,7 @@ class Readers:
         _READERS.add(self)
 
     def take(self) -> Reader:
-        """A reader with a snapshot begun, of this moment or of the first row read."""
+        """A reader with a snapshot begun."""
         self.check()
         try:
             reader = self._idle.pop()
@@ -311,7 +318,7 @@ class Readers:
                 self._drop(reader)
                 raise _closed() from None
         try:
-            reader.cursor.execute("BEGIN")
+            reader.begin()
         except DATABASE_ERRORS as error:
             self._drop(reader)
             raise translated(error) from None
