@@ -111,7 +111,7 @@ def fit(sets: Sequence[str], data: Path, *, rounds: int = _ROUNDS) -> Prior:
     w0, covariance = np.zeros(N_FEATURES), np.eye(N_FEATURES) * 0.1
     modes = [[w0.copy() for _ in group] for group in domains]
     for _ in range(rounds):
-        precision = np.linalg.inv(covariance)
+        precision = np.asarray(np.linalg.inv(covariance), np.float64)
         spreads = []
         for group, at in zip(domains, modes, strict=True):
             fitted = [_mode(choices, m, w0, precision) for choices, m in zip(group, at, strict=True)]
