@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from recsys.errors import CheckpointError, StoreError
+from recsys.errors import CheckpointError, CorruptError, StoreError
 from recsys.inputs import new_uid
 from recsys.learn.checkpoint import basis, decode, encode
 from recsys.learn.fold import State, fold, new_state
@@ -30,6 +31,7 @@ Key = tuple[int, str]
 _A_DAY_US: Final = 86_400_000_000
 _WORTH_SAVING: Final = 64  # fewer new events than this are folded again at the next open
 _BYTES_AN_EVENT: Final = 2048  # a checkpoint is written once about this many of its bytes per event are due
+_ALL: Final[Key] = (-1, "")  # stands for every checkpoint: the table cannot be read row by row
 _SPREAD: Final = 4.0  # older checkpoints: one for each factor of this in age
 
 
@@ -54,19 +56,23 @@ class Live:
     def load(self) -> int:
         """Build the state anew from the newest fitting checkpoint; returns how many events were folded."""
         self._broken = True
-        self.state, self.key = self._start()
+        damaged: list[Key] = []
+        self.state, self.key = self._start(damaged)
         self._saved = self.state.n_events
         n_folded = self.follow()
-        self._broken = False
+        if damaged:  # only now: of a log that is damaged itself not a byte is changed
+            self._drop(damaged)
         return n_folded
 
     def follow(self) -> int:
         """Fold what the log has beyond the state; returns how many events."""
+        self._broken = True
         n = 0
         for event in self._store.events(after=self.key):
             fold(self.state, event)
             self.key = event.key
             n += 1
+        self._broken = False
         return n
 
     def learn(self, events: Sequence[Event]) -> None:
@@ -114,30 +120,37 @@ class Live:
             fold(state, event)
         return state
 
-    def _start(self) -> tuple[State, Key | None]:
-        for key, n_events, made_on, size in reversed(self._store.checkpoints()):
+    def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:
+        """Give the newest state that fits, and note the checkpoints that are damaged."""
+        for key, n_events, made_on, size in reversed(self._kept(damaged)):
             if made_on != self.basis:
                 continue
             try:
                 state = decode(self._store.load_checkpoint(key), made_on, self._prior, self._settings)
             except CheckpointError:
-                self._drop_damaged(key)
+                if any(key == kept for kept, _, _, _ in self._kept(damaged)):  # else another process dropped it
+                    damaged.append(key)
                 continue
             if state.n_events != n_events:
-                self._drop_damaged(key)
+                damaged.append(key)
                 continue
             self._blob_bytes = size
             return state, key
         return new_state(self._prior, self._settings), None
 
-    def _drop_damaged(self, key: Key) -> None:
+    def _kept(self, damaged: list[Key]) -> list[tuple[Key, int, str, int]]:
+        try:
+            return self._store.checkpoints()
+        except CorruptError:
+            damaged.append(_ALL)
+            return []
+
+    def _drop(self, damaged: list[Key]) -> None:
+        with suppress(StoreError):  # a file that cannot be written now: passed over again next time
+            self._store.drop_checkpoints(None if _ALL in damaged else damaged)
         warnings.warn(
             "a damaged checkpoint was found; what was learnt is rebuilt from the log", RuntimeWarning, stacklevel=2
         )
-        try:
-            self._store.drop_checkpoints([key])
-        except StoreError:  # a file that cannot be written now: passed over again next time
-            return
 
     def _surplus(self) -> list[Key]:
         """Give the checkpoints to drop: of each span of ages only the oldest stays, and the newest of all."""
