@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from recsys.errors import InputError, StoreError
-from recsys.inputs import checked_event, item_of
+from recsys.inputs import checked_event, item_of, path_of
 from recsys.types import Context, Event, Item
 
 __all__ = ["Record", "read", "write"]
@@ -31,9 +31,12 @@ def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], even
 
     Raises
     ------
+    InputError
+        When it is not a usable path.
     StoreError
         When the file exists already, or cannot be written; what was begun is taken away.
     """
+    path = path_of(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
         file = os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", newline="\n")
@@ -60,8 +63,10 @@ def read(path: str | os.PathLike[str]) -> Iterator[Record]:
     StoreError
         When the file cannot be read.
     InputError
-        When a line is not such a record; the message names the line's number, ``field`` what is wrong in it.
+        When it is not a usable path, or a line is not such a record; the message then names the
+        line's number, ``field`` what is wrong in it.
     """
+    path = path_of(path)
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - read line by line
             yield from _records(file)
@@ -130,7 +135,9 @@ def _check_head(record: object) -> None:
         raise InputError("the export is of a newer format: update recsys", field="path")
 
 
-def _record(record: dict[str, object]) -> Record:
+def _record(record: object) -> Record:
+    if not isinstance(record, dict):
+        raise TypeError(record)
     ((what, content),) = record.items()
     if what == "item":
         return item_of(cast("dict[str, object]", content)), None, None
