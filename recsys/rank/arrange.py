@@ -57,6 +57,8 @@ def place(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed:
 def _best(scores: NDArray[np.float64], k: int, pool: Pool) -> list[tuple[float, str, int]]:
     """Give the ``k`` greatest as ``(-score, id, column)``, sorted; minus infinity is left out."""
     n = len(scores)
+    if not k:
+        return []
     if k < n:
         threshold = np.partition(scores, n - k)[n - k]
         columns = np.flatnonzero(scores >= threshold) if threshold > -np.inf else np.flatnonzero(scores > -np.inf)
@@ -79,12 +81,19 @@ def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed
     uniform = np.random.default_rng(seed).random(len(column))
     noisy = utility - np.log(-np.log(np.clip(uniform, _OPEN, 1.0 - _OPEN)))
     drawn = np.argsort(-noisy, kind="stable")[:k]
-    mass = np.exp(utility - utility.max())
-    # What was left at each position: all, less those above. Summed from the small end, it stays positive.
-    behind = np.delete(mass, drawn).sum() + np.cumsum(mass[drawn][::-1])[::-1]
-    propensity = np.divide(mass[drawn], behind, out=np.ones(len(drawn)), where=behind > 0)
+    # The logarithm of what was left at each position: all, less those above; summed from the last one.
+    left = np.logaddexp.accumulate([_log_sum(np.delete(utility, drawn)), *utility[drawn][::-1]])[:0:-1]
+    propensity = np.exp(utility[drawn] - left)
     tiny = np.finfo(np.float64).tiny
     return [
-        (names[i], int(column[i]), float(scores[column[i]]), max(float(p), tiny))
-        for i, p in zip(drawn.tolist(), propensity, strict=True)
+        (names[i], int(column[i]), float(scores[column[i]]), min(max(p, tiny), 1.0))
+        for i, p in zip(drawn.tolist(), propensity.tolist(), strict=True)
     ]
+
+
+def _log_sum(utility: NDArray[np.float64]) -> float:
+    """Give ``log Σ exp(u)`` without overflow or underflow; minus infinity for none."""
+    if not len(utility):
+        return -np.inf
+    most = float(utility.max())
+    return most + float(np.log(np.exp(utility - most).sum()))

@@ -172,15 +172,16 @@ def _item(catalogue: Catalogue, item_id: str) -> Item:
 def _with_steers(
     b: Behaviour, allowed: NDArray[np.bool_], untouched: Sequence[str], by_id: Mapping[str, float]
 ) -> Pool:
-    """Give steered items columns of their own, the untouched ones among them too."""
-    apart = sorted(item_id for item_id in by_id if _among(item_id, untouched))
+    """Give steered items columns of their own, also those that are untouched, or no candidates at all."""
+    apart = sorted(item_id for item_id in by_id if item_id not in b.slots)
     slots = np.concatenate([np.arange(b.n_slots), np.zeros(len(apart), np.intp)])
     ids = [*b.ids, *apart]
     offsets = np.array([by_id.get(item_id, 0.0) for item_id in ids])
     offsets[0] = 0.0
+    own = np.array([_among(item_id, untouched) for item_id in apart], np.bool_)
     gone = set(apart)
     rest = [item_id for item_id in untouched if item_id not in gone]
-    return Pool(slots, ids, np.concatenate([allowed, np.ones(len(apart), np.bool_)]), rest, offsets)
+    return Pool(slots, ids, np.concatenate([allowed, own]), rest, offsets)
 
 
 def _steered(catalogue: Catalogue, steers: Mapping[str, float]) -> dict[str, float]:
