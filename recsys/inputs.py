@@ -121,10 +121,10 @@ def finite(value: object, field: str, low: float = -math.inf, high: float = math
 def count(value: object, field: str, low: int, high: int) -> int:
     """Check an integer in ``[low, high]``; NumPy's integers are taken too."""
     try:
-        number = -1 if isinstance(value, bool) else operator.index(cast("int", value))
+        number = None if isinstance(value, bool) else operator.index(cast("int", value))
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool):
+    if number is None:
         raise InputError(f"{field}: an integer is needed", field=field)
     if not low <= number <= high:
         raise InputError(f"{field}: must lie in [{low}, {high}]", field=field)
