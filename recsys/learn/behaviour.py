@@ -193,6 +193,11 @@ class Behaviour:
         """Whether anything was folded."""
         return bool(self.clock[2])
 
+    def silence_s(self, now_s: float) -> float:
+        """Give the seconds since the last use of any item, 0 before the first. What was only shown ends no silence."""
+        last = int(self.cursor[1])
+        return now_s - float(self.table[LAST_S, last]) if last else 0.0
+
     def fading(self, now_s: float) -> NDArray[np.float64]:
         """Give the factor, shape (DECAYED,), that turns the fading rows into counts as of ``now_s``."""
         exponents = self._exponents(now_s)
@@ -224,14 +229,13 @@ class Behaviour:
         return new
 
     def advance(self, now_s: float) -> float:
-        """Move the clock to an event and return the seconds since the one before it.
+        """Move the clock to an event and return the seconds since the last use.
 
         What is learnt next, by ``use``, ``show`` or ``oppose``, is learnt as of that time.
         """
         if not self.clock[2]:
             self.clock[:] = (now_s, now_s, 1.0)
             self.landmarks[N_BY_EVENTS:] = now_s
-        gap_s = now_s - float(self.clock[0])
         self.clock[0] = now_s
         exponents = self._exponents(now_s)
         if exponents.max() > _LIMIT:
@@ -243,7 +247,7 @@ class Behaviour:
             self.week *= factor
             self.clock[1] = now_s
         self._added = np.exp2(exponents, out=exponents)
-        return gap_s
+        return self.silence_s(now_s)
 
     def use(self, slot: int, moment: Moment, gap_s: float, weight: float) -> None:
         """Learn that the item was used. ``weight`` > 0; ``gap_s`` from :meth:`advance`. O(1)."""

@@ -132,7 +132,7 @@ def feature_matrix(
     """
     b = behaviour
     now_s = max(moment.at_s, b.newest_s) if b.started else moment.at_s
-    gap_s = now_s - b.newest_s if b.started else 0.0
+    gap_s = b.silence_s(now_s)
     if isinstance(slots, slice):
         whole = b.table[:, slots]
         out = np.empty((N_FEATURES, whole.shape[1]))
