@@ -59,11 +59,12 @@ _FLOOR: Final = 1e-3  # added to the diagonal of P0: no weight is ever quite cer
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One choice set: features (n_features, n), which was taken (or turned down, weight < 0)."""
+    """One choice set: features (n_features, n), which was taken (turned down: weight < 0), column 0's offset."""
 
     features: NDArray[np.float32]
     target: int
     weight: float
+    offset: float = 0.0
 
 
 class _Recorder(ChoiceModel):
@@ -73,11 +74,11 @@ class _Recorder(ChoiceModel):
         super().__init__(np.zeros(N_FEATURES), np.eye(N_FEATURES))
         self.choices: list[Choice] = []
 
-    def choose(self, features: Floats, chosen: int, weight: float) -> None:
-        self.choices.append(Choice(features.astype(np.float32), chosen, weight))
+    def choose(self, features: Floats, chosen: int, weight: float, offset: float = 0.0) -> None:
+        self.choices.append(Choice(features.astype(np.float32), chosen, weight, offset))
 
-    def reject(self, features: Floats, rejected: int, weight: float) -> None:
-        self.choices.append(Choice(features.astype(np.float32), rejected, -weight))
+    def reject(self, features: Floats, rejected: int, weight: float, offset: float = 0.0) -> None:
+        self.choices.append(Choice(features.astype(np.float32), rejected, -weight, offset))
 
 
 def choices_of(log: Log) -> list[Choice]:
@@ -135,6 +136,7 @@ def _mode(choices: Iterable[Choice], start: Floats, w0: Floats, precision: Float
         for choice in choices:
             x = choice.features.astype(np.float64)
             u = w @ x
+            u[0] += choice.offset
             p = np.exp(u - u.max())
             p /= p.sum()
             centred = x - (x @ p)[:, None]

@@ -64,7 +64,8 @@ LAST_POSITION: Final = DECAYED + 1  # in positive events, of the last use
 LAST_S: Final = DECAYED + 2  # seconds, of the last use
 LOG_INTERVAL: Final = DECAYED + 3  # running mean of log(seconds between uses)
 N_ROWS: Final = DECAYED + 4
-_NEVER: Final = -1e9
+_LASTS: Final = slice(LAST_POSITION, LAST_S + 1)
+_NEVER: Final = -1e9  # where and when the last use of an item without one was
 
 RING: Final = 32  # uses remembered after each item and under each context value
 OWN_RING: Final = 16  # uses remembered of each item
@@ -172,7 +173,7 @@ class Behaviour:
             setattr(self, name, np.zeros(_with_slots(shape, axis, self._capacity), dtype))
         for name, (dtype, fixed) in _FIXED.items():
             setattr(self, name, np.zeros(fixed, dtype))
-        self.table[LAST_POSITION] = _NEVER
+        self.table[_LASTS] = _NEVER
         self.scratch = np.zeros(self._capacity, np.intp)
         self._added = np.ones(DECAYED)
 
@@ -376,7 +377,7 @@ class Behaviour:
         for name, (dtype, shape, axis) in _SLOTTED.items():
             whole = np.zeros(_with_slots(shape, axis, self._capacity), dtype)
             if name == "table":
-                whole[LAST_POSITION] = _NEVER
+                whole[_LASTS] = _NEVER
             whole[(slice(None),) * axis + (slice(self.n_slots),)] = arrays[name]
             setattr(self, name, whole)
         for name in _FIXED:
@@ -394,7 +395,7 @@ class Behaviour:
         for name, (dtype, shape, axis) in _SLOTTED.items():
             whole = np.zeros(_with_slots(shape, axis, grown), dtype)
             if name == "table":
-                whole[LAST_POSITION] = _NEVER
+                whole[_LASTS] = _NEVER
             whole[(slice(None),) * axis + (slice(self._capacity),)] = getattr(self, name)
             setattr(self, name, whole)
         self.scratch = np.zeros(grown, np.intp)

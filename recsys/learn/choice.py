@@ -60,7 +60,7 @@ class ChoiceModel:
         self.precision = precision0.copy()
         self._returning = (1.0 - MEMORY) * precision0  # f Λ + (1 − f) Λ0 = Λ0 + f (Λ − Λ0)
 
-    def choose(self, features: NDArray[np.float64], chosen: int, weight: float) -> None:
+    def choose(self, features: NDArray[np.float64], chosen: int, weight: float, offset: float = 0.0) -> None:
         """Learn that column ``chosen`` was taken.
 
         Parameters
@@ -71,21 +71,23 @@ class ChoiceModel:
             0 to n - 1.
         weight : float
             Greater than 0.
+        offset : float
+            Added to the utility of column 0, which stands for ``exp(offset)`` items alike.
 
         O(n d² + d³): about 50 µs for d = 27, n = 64.
         """
-        p = self._probabilities(features)
+        p = self._probabilities(features, offset)
         mean = features @ p
         centred = features - mean[:, None]
         self._step((centred * p) @ centred.T, centred[:, chosen], weight)
 
-    def reject(self, features: NDArray[np.float64], rejected: int, weight: float) -> None:
-        """Learn that column ``rejected`` was turned down: a choice of the others.
+    def reject(self, features: NDArray[np.float64], rejected: int, weight: float, offset: float = 0.0) -> None:
+        """Learn that column ``rejected`` was turned down: a choice of the others. Arguments as of :meth:`choose`.
 
         The gradient of ``log(1 − p_r)`` is ``−p_r/(1 − p_r) (x_r − x̄)``, and its Fisher
         information ``p_r/(1 − p_r) (x_r − x̄)(x_r − x̄)ᵀ``.
         """
-        p = self._probabilities(features)
+        p = self._probabilities(features, offset)
         away = features[:, rejected] - features @ p
         sure = min(float(p[rejected]), _NEARLY_SURE)
         odds = sure / (1.0 - sure)
@@ -95,8 +97,9 @@ class ChoiceModel:
         """Give the posterior standard deviation of each weight, shape (d,)."""
         return np.sqrt(np.diag(np.linalg.inv(self.precision)))
 
-    def _probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _probabilities(self, features: NDArray[np.float64], offset: float) -> NDArray[np.float64]:
         utility = self.w @ features
+        utility[0] += offset
         utility -= utility.max()
         p = np.exp(utility, out=utility)
         p /= p.sum()

@@ -8,6 +8,7 @@ happens and learning anew from the log give the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["PendingSlate", "State", "fold", "fold_all", "new_state", "score"]
 
 PENDING: Final = 64  # shown slates remembered, waiting for a choice
+LOG_UNTOUCHED: Final = math.log(1000.0)  # slot 0 stands for so many untouched items, whatever the catalogue's size
 DRAWS: Final = 8  # items drawn at random into an organic choice set
 
 
@@ -135,10 +137,11 @@ def _choice(state: State, event: Event, now: Moment) -> None:
         if len(candidates) > 1:
             features = feature_matrix(b, candidates, now, shown_at_s=shown_at_s)
             target = int(np.flatnonzero(candidates == known)[0])
+            offset = 0.0 if shown_at_s is not None else LOG_UNTOUCHED
             if weight > 0:
-                state.choice.choose(features, target, weight)
+                state.choice.choose(features, target, weight, offset)
             else:
-                state.choice.reject(features, target, -weight)
+                state.choice.reject(features, target, -weight, offset)
     gap_s = b.advance(now.at_s)
     if weight > 0:
         b.use(b.slot(event.item_id), now, gap_s, weight)
