@@ -18,7 +18,7 @@ from recsys.errors import InputError, StoreError
 from recsys.inputs import checked_event, item_of, path_of
 from recsys.types import Context, Event, Item
 
-__all__ = ["Record", "read", "write"]
+__all__ = ["Record", "gather", "read", "write"]
 
 FORMAT: Final = 1
 _MAX_LINE: Final = 16_000_000  # characters
@@ -76,6 +76,16 @@ def read(path: str | os.PathLike[str]) -> Iterator[Record]:
         raise
     except OSError:
         raise StoreError("the file cannot be read") from None
+
+
+def gather(path: str | os.PathLike[str]) -> tuple[list[Item], list[str], list[Event]]:
+    """Read a whole export: the items, the ids of those removed, and the events. Raises as :func:`read` does."""
+    records = list(read(path))
+    return (
+        [item for item, _, _ in records if item is not None],
+        [removed for _, removed, _ in records if removed is not None],
+        [event for _, _, event in records if event is not None],
+    )
 
 
 def _write_lines(file: IO[str], items: Iterable[tuple[Item, bool]], events: Iterable[Event]) -> int:
