@@ -120,6 +120,10 @@ class Live:
             fold(state, event)
         return state
 
+    def agrees(self) -> bool:
+        """Whether the state is, to the byte, what the log teaches. O(events)."""
+        return encode(self.rebuilt(), self.basis) == encode(self.state, self.basis)
+
     def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:
         """Give the newest state that fits, and note the checkpoints that are damaged."""
         for key, n_events, made_on, size in reversed(self._kept(damaged)):
