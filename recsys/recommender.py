@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import final
 
@@ -93,6 +94,7 @@ class Recommender:
         settings: Settings | None = None,
         prior: Prior | str | os.PathLike[str] | None = None,
     ) -> None:
+        inputs.path_of(path)
         if key is not None:
             raise InputError("key: encryption at rest is not available in this version", field="key")
         if settings is not None and not isinstance(settings, Settings):
@@ -100,6 +102,7 @@ class Recommender:
         self._settings = settings or Settings()
         self._prior = Prior.of(prior)
         self._gate = Gate()
+        self._stale = False  # another process changed more than it added, and that is yet to be taken in
         self._residue = False  # bytes of forgotten events may still stand in the file
         self._store = Store(
             path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms
@@ -169,6 +172,7 @@ class Recommender:
                 slots, catalogue = self._live.state.behaviour.slots, self._catalogue
                 gone = [i for i in found if (i in catalogue.items or i in slots) and i not in catalogue.removed]
                 tombstones = {item_id for item_id in gone if item_id in slots}
+                self._store.put_items([Item(item_id) for item_id in tombstones if item_id not in catalogue.items])
                 self._store.drop_items(gone, keep_tombstone=tombstones)
             self._catalogue.drop(gone, tombstones)
             return len(gone)
@@ -265,7 +269,7 @@ class Recommender:
         at_us, offset_min = inputs.moment_of(at)
         places = tuple((r.item_id, r.position, r.propensity) for r in slate)
         event = Event(at_us, "", "", "shown", offset_min, slate=slate.id, shown=places)
-        return self._append([(event, at is not None)])[0]
+        return self._append([(inputs.checked_event(event), at is not None)])[0]
 
     def steer(self, tag_or_item: str, weight: float, *, at: At = None) -> str:
         """Say what the person wants more or less of; an event like any other, so it can be forgotten.
@@ -503,16 +507,7 @@ class Recommender:
 
         Stability: stable
         """
-        items: list[Item] = []
-        removed: list[str] = []
-        events: list[Event] = []
-        for item, gone, event in portable.read(path):
-            if item is not None:
-                items.append(item)
-            elif gone is not None:
-                removed.append(gone)
-            elif event is not None:
-                events.append(event)
+        items, removed, events = portable.gather(path)
         with self._gate.writing:
             with self._store.transact():
                 self._sync()
@@ -565,7 +560,7 @@ class Recommender:
                 if self._residue:
                     self._scrub()
                 elif self._live.worth_saving:
-                    self._live.save()
+                    self._save()
             return not self._gate.paused and (self._residue or self._live.worth_saving)
 
     def check(self) -> list[Finding]:
@@ -573,14 +568,13 @@ class Recommender:
 
         Stability: stable
         """
-        from recsys.learn.checkpoint import encode
-
         with self._gate.reading:
             self._sync()
             findings = [Finding(*found) for found in self._store.check()]
             if not any(finding.severity == "error" for finding in findings):
-                live = encode(self._live.state, self._live.basis)
-                same = encode(self._live.rebuilt(), self._live.basis) == live
+                same = self._live.agrees()
+                while not same and self._sync():  # another process wrote in the meantime
+                    same = self._live.agrees()
                 message = "equals a rebuild from the log" if same else "differs from the log: delete the checkpoints"
                 findings.append(Finding("ok" if same else "error", "state", message))
             return findings
@@ -620,7 +614,7 @@ class Recommender:
             self._gate.closed = True
             try:
                 if not self._gate.paused and self._live.worth_saving:
-                    self._live.save()
+                    self._save()
             except StoreError:
                 pass  # a checkpoint is a cache: the next open folds a little more
             finally:
@@ -630,9 +624,9 @@ class Recommender:
 
     def _append(self, given_events: list[tuple[Event, bool]]) -> list[str]:
         """Write events and learn them; the ids in the order given."""
-        if not given_events:
-            return []
         with self._gate.writing:
+            if not given_events:
+                return []
             live = self._live
             with self._store.transact():
                 self._sync()
@@ -640,27 +634,37 @@ class Recommender:
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)
-            if late:
-                self._reload()
-            else:
-                live.learn(learnt)
-            if live.due:
-                live.save()
+            with suppress(StoreError):  # The events are durable: what fails from here on is made good by the next call.
+                if late:
+                    self._reload()
+                else:
+                    live.learn(learnt)
+                if live.due:
+                    self._save()
             return [event.uid for event in events]
 
     def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None) -> Pool:
         state = self._live.state
         return everything_known(state.behaviour, self._catalogue, state.steers, tuple(exclude), where)
 
-    def _sync(self) -> None:
-        """Take in what other processes did, and mend what an interrupted call left."""
+    def _sync(self) -> bool:
+        """Take in what other processes did, and mend what an interrupted call left; whether they did anything."""
         change = self._store.observe()
-        if change == "grown":
-            self._live.follow()
-        elif change == "changed":
+        self._stale = self._stale or change == "changed"
+        if self._stale:
             self._catalogue = Catalogue(self._store.items())
             self._reload()
+            self._stale = False
+        elif change == "grown":
+            self._live.follow()
         self._live.mend()
+        return change != "same"
+
+    def _save(self) -> None:
+        """Write a checkpoint of what the log teaches at this moment: nobody can write in between."""
+        with self._store.transact():
+            self._sync()
+            self._live.save()
 
     def _reload(self) -> int:
         """Learn anew from the nearest checkpoint; returns how many events were folded."""
