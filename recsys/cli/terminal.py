@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "Terminal", "day_of", "json_text", "plain_value", "printable", "size_text"]
+__all__ = ["Column", "Terminal", "day_of", "json_text", "print_json", "printable", "size_text"]
 
 PLAIN_WIDTH = 80
 MAX_WIDTH = 100
@@ -63,11 +63,11 @@ class Terminal:
     def line(self, text: str | Text = "", style: str = "") -> None:
         """Print a paragraph, wrapped at the terminal's width."""
         styled = Text(text, style=style) if isinstance(text, str) else text
-        self.console.print(styled, width=self.width, overflow="fold")
+        self._print(styled)
 
     def exact(self, text: Text) -> None:
         """Print lines that fit already."""
-        self.console.print(text, no_wrap=True, overflow="crop", crop=True)
+        self._print(text, is_exact=True)
 
     def heading(self, text: str) -> None:
         """Print a heading after an empty line."""
@@ -87,7 +87,21 @@ class Terminal:
             )
         for row in rows:
             grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-        self.console.print(grid, width=self.width)
+        self._print(grid)
+
+    def _print(self, what: Text | Table, *, is_exact: bool = False) -> None:
+        width = None if is_exact else self.width
+        if not self.is_plain:
+            self.console.print(what, width=width, no_wrap=is_exact or None, overflow="fold")
+            return
+        with self.console.capture() as captured:
+            self.console.print(what, width=width, no_wrap=is_exact or None, overflow="fold")
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip())
+
+    def styled(self, text: str, style: str) -> Text:
+        """Return text in a style, where there are styles."""
+        return Text(text, style="" if self.is_plain else style)
 
     def shortened(self, text: str, width: int) -> str:
         """Return the printable text cut to ``width`` characters, with a mark where it was cut."""
@@ -102,11 +116,11 @@ def _plain_width() -> int:
 
 
 def printable(text: str) -> str:
-    """Return the text with every control, format and separator character replaced by ``?``.
+    r"""Return the text with every control, format and separator character replaced by ``?``.
 
     Examples
     --------
-    >>> printable("red\\x1b[31m")
+    >>> printable("red\x1b[31m")
     'red?[31m'
     """
     return "".join(character if character.isprintable() else "?" for character in text)
@@ -114,18 +128,18 @@ def printable(text: str) -> str:
 
 def json_text(value: object) -> str:
     """Return a record, or whatever is made of records, as one JSON document in ASCII."""
-    return json.dumps(plain_value(value), indent=2, allow_nan=False)
+    return json.dumps(_plain(value), indent=2, allow_nan=False)
 
 
-def plain_value(value: object) -> object:
+def _plain(value: object) -> object:
     """Return a record as JSON values; fields whose names begin with an underscore stay out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (f.name for f in dataclasses.fields(value) if not f.name.startswith("_"))
-        return {name: plain_value(getattr(value, name)) for name in names}
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
-        return {str(key): plain_value(inner) for key, inner in value.items()}
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [plain_value(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     return value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.cli.history import MAX_BYTES, History, find_history, parse_history, read_history
+from recsys.cli.history import History, find_history, parse_history, read_history
 from recsys.cli.shellnames import program_name
 from recsys.cli.shellwords import programs
 
@@ -237,19 +237,21 @@ def test_after_a_here_document_without_an_end_only_known_programs_are_believed()
     [(": 1700000000:0;ls\n", ": 1700000001:0;wc\n"), ("#1700000000\nls\n", "#1700000001\nwc\n")],
 )
 def test_of_a_huge_file_only_the_end_is_read_from_the_first_sure_entry_on(
-    tmp_path: Path, filler: str, last: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filler: str, last: str
 ) -> None:
+    monkeypatch.setattr("recsys.cli.history.MAX_BYTES", 40_000)
     head = filler.partition("ls")[0]
     file = tmp_path / "history"
     body = f"{head}echo '" + "secret x\\\n" * 2000 + "'\n"
-    file.write_text(filler + body + filler * ((MAX_BYTES - 9000) // len(filler)) + last)
+    file.write_text(filler + body + filler * (31_000 // len(filler)) + last)
     history = read_history(file, now_s=NOW_S)
     assert set(names(history)) == {"ls", "wc"}
 
 
-def test_of_a_huge_plain_file_the_cut_lets_nothing_new_through(tmp_path: Path) -> None:
+def test_of_a_huge_plain_file_the_cut_lets_nothing_new_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys.cli.history.MAX_BYTES", 40_000)
     file = tmp_path / "history"
-    file.write_text("echo '" + "secret x\n" * (MAX_BYTES // 8) + "'\nls\n")
+    file.write_text("echo '" + "secret x\n" * 6_000 + "'\nls\n")
     assert "secret" not in names(read_history(file, now_s=NOW_S))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import pytest
@@ -133,7 +134,7 @@ def test_the_programs_beside_the_arguments_are_all_read(first: str, words: list[
 def test_any_bytes_are_a_history(data: bytes) -> None:
     for name in ("", ".zsh_history", "fish_history"):
         history = parse_history(data, name=name, now_s=NOW_S)
-        assert all(before.at_us < after.at_us for before, after in zip(history.commands, history.commands[1:]))
+        assert all(before.at_us < after.at_us for before, after in pairwise(history.commands))
 
 
 SHELL_ALPHABET = st.text(st.sampled_from(list("ls \t\n'\"\\$(){}[]<>|&;#`=~*!-:0123a")), max_size=60)
