@@ -148,7 +148,7 @@ def _choice(state: State, event: Event, now: Moment) -> None:
     elif weight < 0:
         b.oppose(b.slot(event.item_id), now.at_s, -weight)
     slate = state.slates.get(event.slate) if event.slate is not None else None
-    if slate is not None:
+    if slate is not None and weight:
         slate.chosen.add(b.slots.get(event.item_id, 0))
 
 
