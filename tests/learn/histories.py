@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from recsys.learn.fold import State, fold_all, new_state
@@ -32,6 +33,12 @@ CONTEXTS: Sequence[Mapping[str, Scalar]] = (
     {"n": "1"},
 )
 OFFSETS = (0, 60, 345, -210, 840, -720, 1440, -1440)
+
+
+def examples(part: float) -> settings:
+    """A part of the examples that the profile asks for: for tests whose examples are slow."""
+    asked: int = settings.default.max_examples
+    return settings(max_examples=max(round(asked * part), 2))
 
 
 def event(number: int, at_s: float, item_id: str = "a", kind: str = "click", **more: object) -> Event:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recsys.learn.choice import MEMORY, ChoiceModel, utilities
+from tests.learn.histories import examples
 
 Floats = NDArray[np.float64]
 SEEDS = st.integers(0, 2**32 - 1)
@@ -90,7 +91,7 @@ def log_of(X: Floats, target: int, *, rejected: bool) -> Callable[[Floats], floa
     return f
 
 
-@settings(max_examples=40)
+@examples(0.4)
 @given(SEEDS, st.floats(0.1, 5.0))
 def test_the_first_choice_is_one_newton_step_on_the_log_posterior(seed: int, weight: float) -> None:
     rng = np.random.default_rng(seed)
@@ -164,7 +165,7 @@ def test_rejecting_what_was_all_but_certain_takes_a_bounded_step() -> None:
     assert np.abs(model.w - 1.0).max() < 20.0
 
 
-@settings(max_examples=4)
+@examples(0.04)
 @given(SEEDS, st.sampled_from((1.0, 50.0)), st.sampled_from((0.001, 1.0)))
 def test_two_thousand_random_updates_leave_the_model_sound(seed: int, scale: float, prior_scale: float) -> None:
     rng = np.random.default_rng(seed)

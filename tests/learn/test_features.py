@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -28,6 +28,7 @@ from tests.learn.histories import (
     SILENCES,
     YEAR,
     event,
+    examples,
     histories,
     learnt,
     shown,
@@ -99,7 +100,7 @@ def test_every_feature_has_a_slow_twin() -> None:
     assert len(NAMES) == N_FEATURES
 
 
-@settings(max_examples=80)
+@examples(0.8)
 @given(
     histories(),
     st.sampled_from((-3 * YEAR, -DAY, -1.0, *SILENCES, 40 * YEAR)),
@@ -120,7 +121,7 @@ def test_features_are_what_their_slow_twins_say(
         assert differing(ours, slow(events, items, at_s, shown_at_s=shown_at_s)) == []
 
 
-@settings(max_examples=40)
+@examples(0.4)
 @given(histories(), st.sampled_from((-DAY, *SILENCES)), st.sampled_from(CONTEXTS), st.randoms())
 def test_a_candidates_features_do_not_depend_on_the_other_candidates(
     events: list[Event], later_s: float, context: Context, random: object
