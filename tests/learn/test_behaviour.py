@@ -1,0 +1,118 @@
+"""Statistics grow with the number of items and never with the number of events."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.learn.behaviour import CUES, HEAVY, OWN_RING, RECENT, RING, Behaviour
+from recsys.learn.features import FEATURES, feature_matrix
+from recsys.learn.fold import State, fold_all
+from recsys.learn.moment import moment
+from tests.learn.histories import DAY, MONDAY_S, YEAR, event, examples, histories, learnt, shown, uses
+
+
+def features_of(state: State, items: list[str], at_s: float) -> list[tuple[str, bytes]]:
+    """Every item's features, to the last bit."""
+    slots = np.array([state.behaviour.slots[item] for item in items])
+    columns = feature_matrix(state.behaviour, slots, moment(round(at_s * 1e6), 0, {"place": "home"}))
+    return [(item, columns[:, i].tobytes()) for i, item in enumerate(items)]
+
+
+@pytest.mark.parametrize("n_items", [60, 90, 170, 700])
+def test_items_are_taken_in_without_end_and_the_early_ones_keep_what_they_had(n_items: int) -> None:
+    names = [f"i{n}" for n in range(n_items)]
+    log = uses([*names, *names[:5]])
+    state = learnt(log)
+    assert state.behaviour.ids == ["", *names]
+    assert [state.behaviour.slots[name] for name in names] == list(range(1, n_items + 1))
+    roomy = Behaviour(state.behaviour.session_gap_s)
+    for name in names:  # the same slots, given before anything was learnt
+        roomy.slot(name)
+    other = learnt([])
+    other.behaviour = roomy
+    fold_all(other, log)
+    at_s = log[-1].at_us / 1e6
+    assert features_of(state, names, at_s) == features_of(other, names, at_s)
+
+
+def test_the_item_never_seen_stays_empty() -> None:
+    log = [*uses("abcab"), shown(5, MONDAY_S + DAY, "s", "az"), event(6, MONDAY_S + DAY, "q", "loathe")]
+    at = moment(round((MONDAY_S + DAY) * 1e6), 0, {})
+    empty = feature_matrix(learnt(log).behaviour, np.array([0]), at)[:, 0]
+    by_name = dict(zip([f.name for f in FEATURES], empty.tolist(), strict=True))
+    assert by_name["new"] == 1.0
+    assert by_name["shown"] == by_name["against"] == by_name["in_session"] == by_name["is_last"] == 0.0
+    assert by_name["uses_ever"] == pytest.approx(np.log(0.3))
+
+
+def size_bytes(b: Behaviour) -> int:
+    return sum(array.nbytes for _, array in b.arrays())
+
+
+def test_memory_does_not_grow_with_the_number_of_events() -> None:
+    once = learnt(uses("abcdef")).behaviour
+    often = learnt(uses("abcdef" * 60)).behaviour
+    assert size_bytes(often) == size_bytes(once)
+    wide = learnt(uses([f"i{n}" for n in range(106)])).behaviour
+    assert (size_bytes(wide) - size_bytes(once)) / 100 < 2000, "bytes an item"
+
+
+def test_rings_keep_the_newest_entries() -> None:
+    b = learnt(uses("ab" * 100)).behaviour
+    a = b.slots["a"]
+    assert (int(b.next_n[a]), int(b.own_n[a])) == (100, 100)
+    newest = sorted(b.next_at[a].tolist())
+    assert newest == [int(MONDAY_S) + 3600 * n for n in range(201 - 2 * RING, 201, 2)]
+    assert sorted(b.own_at[a].tolist()) == [int(MONDAY_S) + 3600 * n for n in range(200 - 2 * OWN_RING, 200, 2)]
+    assert Counter(b.recent.tolist()) == {a: RECENT // 2, b.slots["b"]: RECENT // 2}
+
+
+def test_context_values_are_capped() -> None:
+    log = [event(n, MONDAY_S + n, "ab"[n % 2], context={"n": n, "m": -n}) for n in range(CUES)]
+    b = learnt(log).behaviour
+    assert len(b.cues) == CUES
+    assert sorted(b.cues.values()) == list(range(CUES)), "each has a place of its own"
+
+
+@examples(0.08)
+@given(st.integers(0, 2**32 - 1))
+def test_the_heavy_items_are_the_most_used_lately(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    log = uses([f"i{n}" for n in rng.zipf(1.4, 250) % 80], every_s=DAY)
+    b = learnt(log).behaviour
+    now = log[-1].at_us / 1e6
+    counts: dict[str, float] = {}
+    for e in log:
+        counts[e.item_id] = counts.get(e.item_id, 0.0) + 2 ** (-(now - e.at_us / 1e6) / (40 * DAY))
+    held = [b.ids[slot] for slot in b.heavy.tolist() if slot]
+    assert len(held) == len(set(held)) == min(HEAVY, len(counts))
+    lightest = min(counts[item] for item in held)
+    assert all(counts[item] <= lightest * (1 + 1e-9) for item in counts if item not in held)
+
+
+@examples(0.3)
+@given(histories(most=12, repeats=3))
+def test_everything_stays_finite_and_counts_stay_positive(events: list[object]) -> None:
+    b = learnt(events).behaviour  # type: ignore[arg-type]
+    for name, array in b.arrays():
+        assert np.isfinite(array.astype(np.float64)).all(), name
+    assert (b.totals >= 0).all()
+    assert (b.day >= 0).all()
+    assert (b.week >= 0).all()
+
+
+def test_after_years_of_silence_old_uses_are_gone_and_new_ones_count() -> None:
+    log = [event(0, 0.0, "a"), event(1, 80 * YEAR, "b")]
+    state = learnt(log)
+    at = moment(round(80 * YEAR * 1e6), 0, {})
+    columns = feature_matrix(state.behaviour, np.array([0, *(state.behaviour.slots[i] for i in "ab")]), at)
+    rows = {f.name: columns[i] for i, f in enumerate(FEATURES)}
+    for name in ("uses_2_hours", "uses_day", "uses_week", "uses_40_days", "hour", "week_hour"):
+        never, a, b = rows[name].tolist()
+        assert a == never < b
+    assert rows["uses_ever"][1] == rows["uses_ever"][2]

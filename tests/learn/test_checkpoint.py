@@ -1,0 +1,246 @@
+"""A checkpoint gives back the very state it was made from, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as profile
+
+from recsys.errors import CheckpointError
+from recsys.learn import checkpoint
+from recsys.learn.behaviour import Behaviour
+from recsys.learn.checkpoint import basis, decode, encode
+from recsys.learn.fold import State, fold_all
+from recsys.prior import Prior
+from recsys.settings import Settings
+from recsys.types import Event
+from tests.learn.histories import DAY, MONDAY_S, PRIOR, SETTINGS, event, examples, histories, learnt, shown, uses
+
+BASIS = basis(PRIOR, SETTINGS)
+DIGEST_BYTES = 32
+
+
+def decoded(blob: bytes | bytearray, digest: str = BASIS) -> State:
+    return decode(blob, digest, PRIOR, SETTINGS)  # type: ignore[arg-type]
+
+
+def tiny() -> bytes:
+    """The checkpoint of two items, a slate, a steer and a context."""
+    log = [
+        event(0, MONDAY_S, "a", context={"place": "home"}),
+        shown(1, MONDAY_S + 1, "s", "ab"),
+        event(2, MONDAY_S + 2, "b", slate="s"),
+        event(3, MONDAY_S + 3, "jazz", "steer", value=-0.25),
+    ]
+    return encode(learnt(log), BASIS)
+
+
+def accepted(blobs: Iterable[bytes | bytearray]) -> tuple[int, int]:
+    """How many blobs were tried, and how many were taken for a checkpoint."""
+    n_tried = n_taken = 0
+    for blob in blobs:
+        n_tried += 1
+        try:
+            decoded(blob)
+        except CheckpointError:
+            continue
+        n_taken += 1
+    return n_tried, n_taken
+
+
+def flips(blob: bytes, positions: Iterable[int], seed: int = 5) -> Iterator[bytearray]:
+    """The blob with one byte changed, at each position in turn; one buffer, changed and mended."""
+    rng = np.random.default_rng(seed)
+    buffer = bytearray(blob)
+    for position in positions:
+        change = int(rng.integers(1, 256))
+        buffer[position] ^= change
+        yield buffer
+        buffer[position] ^= change
+    assert bytes(buffer) == blob
+
+
+def sampled(blob: bytes) -> list[int]:
+    """Every position of the digest, the header and the last weights, and some between; all for a thorough profile."""
+    n = len(blob)
+    step = 17 if profile.default.max_examples < 1000 else 1
+    return sorted({*range(1200), *range(1200, n, step), *range(n - 300, n)})
+
+
+@examples(0.3)
+@given(histories(most=12, repeats=3), histories(most=4, repeats=1))
+def test_a_round_trip_gives_the_same_bytes_and_the_same_future(events: list[Event], later: list[Event]) -> None:
+    state = learnt(events)
+    blob = encode(state, BASIS)
+    again = decoded(blob)
+    assert encode(again, BASIS) == blob
+    assert encode(state, BASIS) == blob, "encoding changes nothing"
+    newest_us = max((e.at_us for e in events), default=0)
+    moved = [replace(e, at_us=newest_us + e.at_us % round(DAY * 1e6)) for e in later]
+    moved.sort(key=lambda e: e.at_us)
+    assert fold_all(state, moved) == fold_all(again, moved)
+    assert encode(again, BASIS) == encode(state, BASIS)
+
+
+def test_a_state_beyond_the_first_capacity_comes_back_and_goes_on_growing() -> None:
+    names = [f"i{n}" for n in range(150)]
+    state = learnt(uses(names))
+    again = decoded(encode(state, BASIS))
+    more = uses([f"j{n}" for n in range(200)], start_s=MONDAY_S + 30 * DAY)
+    fold_all(state, more)
+    fold_all(again, more)
+    assert encode(again, BASIS) == encode(state, BASIS)
+    assert len(again.behaviour.ids) == 351
+
+
+def test_odd_ids_come_back() -> None:
+    names = ["🎷", "\u202e", '"', "\\", "a\nb", " ", "\x7f", "x" * 512]
+    again = decoded(encode(learnt(uses(names)), BASIS))
+    assert again.behaviour.ids == ["", *names]
+
+
+def test_what_it_holds_comes_back_by_meaning() -> None:
+    state = decoded(tiny())
+    assert (state.n_events, state.steers) == (4, {"jazz": -0.25})
+    assert state.behaviour.ids == ["", "a", "b"]
+    slate = state.slates["s"]
+    assert (slate.slots, slate.shown_at_s, slate.chosen) == ((1, 2), MONDAY_S + 1, {2})
+
+
+def test_no_truncation_is_taken() -> None:
+    blob = tiny()
+    lengths = [*range(1500), *range(1500, len(blob), 23), len(blob) - 1]
+    assert accepted(blob[:length] for length in lengths) == (len(lengths), 0)
+    assert accepted([blob + b"\0", b"\0" + blob, blob + blob, b""]) == (4, 0)
+    assert accepted([blob]) == (1, 1)
+
+
+def test_no_flipped_byte_is_taken() -> None:
+    blob = tiny()
+    positions = sampled(blob)
+    assert accepted(flips(blob, positions)) == (len(positions), 0)
+    wide = encode(learnt(uses([f"i{n}" for n in range(120)])), BASIS)
+    positions = sorted(np.random.default_rng(1).choice(len(wide), 300, replace=False).tolist())
+    assert accepted(flips(wide, positions)) == (300, 0)
+
+
+def test_without_the_digest_the_same_search_finds_flips_that_get_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = tiny()
+
+    class Constant:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def digest(self) -> bytes:
+            return blob[:DIGEST_BYTES]
+
+    monkeypatch.setattr(checkpoint, "blake2b", Constant)
+    n_tried, n_taken = accepted(flips(blob, range(DIGEST_BYTES, len(blob), 171)))
+    assert n_tried > 400
+    assert n_taken > n_tried / 2
+
+
+def test_without_the_digest_a_blob_of_another_shape_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = tiny()
+
+    class Constant:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def digest(self) -> bytes:
+            return blob[:DIGEST_BYTES]
+
+    monkeypatch.setattr(checkpoint, "blake2b", Constant)
+    assert accepted([blob]) == (1, 1)
+    body = blob[DIGEST_BYTES:]
+    bad = [
+        blob + b"\0",
+        blob[:-1],
+        blob[:DIGEST_BYTES],
+        blob[: DIGEST_BYTES + 6],
+        blob[:DIGEST_BYTES] + b"XXXX" + body[4:],
+        blob[:DIGEST_BYTES] + body[:4] + b"\xff\xff" + body[6:],
+        blob[:DIGEST_BYTES] + body[:6] + b"\xff\xff\xff\xff" + body[10:],
+        blob.replace(b'"ids"', b'"sdi"'),
+        blob.replace(b'{"ids"', b'["ids"'),
+        blob.replace(b'["a","b"]', b'["a","b" '),
+        blob[:DIGEST_BYTES] + body[:10] + b"\xff" + body[11:],
+    ]
+    assert accepted(bad) == (len(bad), 0)
+
+
+def test_another_basis_does_not_open_it() -> None:
+    other = basis(Prior.flat(), SETTINGS)
+    with pytest.raises(CheckpointError):
+        decode(tiny(), other, Prior.flat(), SETTINGS)
+
+
+def test_nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpickled(*_: object, **__: object) -> None:
+        raise AssertionError("unpickled")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, unpickled)
+    decoded(tiny())
+    assert all(not np.dtype(dtype).hasobject for dtype, _ in Behaviour.expected(3).values())
+    payload = b"cos\nsystem\n(S'true'\ntR."
+    keyed = hashlib.blake2b(payload, digest_size=DIGEST_BYTES, key=BASIS.encode()).digest()
+    assert accepted([payload, keyed + payload]) == (2, 0)
+
+
+def test_a_refusal_names_nothing_that_was_in_the_blob() -> None:
+    blob = bytearray(encode(learnt(uses(["a-secret-item", "b"])), BASIS))
+    blob[-1] ^= 1
+    with pytest.raises(CheckpointError) as caught:
+        decoded(blob)
+    assert "secret" not in str(caught.value)
+
+
+# -- the basis ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        replace(SETTINGS, kind_weights={"love": 9.0}),
+        replace(SETTINGS, kind_weights={**SETTINGS.kind_weights, "new": 1.0}),
+        replace(SETTINGS, session_gap_minutes=31.0),
+        replace(SETTINGS, choice_set_size=63),
+    ],
+)
+def test_other_settings_of_learning_are_another_basis(settings: Settings) -> None:
+    assert basis(PRIOR, settings) != BASIS
+
+
+def test_settings_of_storage_and_the_order_of_kinds_are_no_part_of_the_basis() -> None:
+    turned = dict(reversed(SETTINGS.kind_weights.items()))
+    other = Settings(kind_weights=turned, checkpoint_events=99, synchronous="normal", busy_timeout_ms=1)
+    assert basis(PRIOR, other) == BASIS
+
+
+def test_another_prior_is_another_basis() -> None:
+    w0 = PRIOR.w0.copy()
+    w0[-1] = np.nextafter(w0[-1], 9.0)
+    for prior in (Prior(w0, PRIOR.covariance), Prior(PRIOR.w0, PRIOR.covariance * 1.01), Prior.flat()):
+        assert basis(prior, SETTINGS) != BASIS
+    assert basis(Prior(PRIOR.w0, PRIOR.covariance), SETTINGS) == BASIS
+    assert basis(Prior.default(), SETTINGS) == BASIS
+
+
+@pytest.mark.parametrize(("name", "value"), [("FEATURE_VERSION", 10_000), ("_FORMAT", 10_000)])
+def test_another_version_of_features_or_format_is_another_basis(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: int
+) -> None:
+    monkeypatch.setattr(checkpoint, name, value)
+    assert basis(PRIOR, SETTINGS) != BASIS
+
+
+def test_another_numpy_is_another_basis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "__version__", "0.0.0")
+    assert basis(PRIOR, SETTINGS) != BASIS
