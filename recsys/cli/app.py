@@ -7,13 +7,18 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from recsys.errors import InputError, MissingExtraError, RecsysError
 
 __all__ = ["group", "run"]
+
+if TYPE_CHECKING:
+    _ParamType: TypeAlias = click.ParamType[Any]
+else:  # older versions of click cannot be subscripted
+    _ParamType = click.ParamType
 
 EXIT_NOT_FINE = 1
 EXIT_USAGE = 2
@@ -87,7 +92,7 @@ def _internal(error: Exception) -> str:
     return f"a fault in recsys ({place}); with {DEBUG_VARIABLE}=1 the whole traceback is shown"
 
 
-class Checked(click.ParamType[Any]):
+class Checked(_ParamType):
     """A parameter type whose own messages never repeat the value."""
 
 

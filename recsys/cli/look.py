@@ -50,7 +50,8 @@ def _show_profile(terminal: Terminal, profile: Profile, stats: Stats) -> None:
         style="dim",
     )
     terminal.heading("Habits")
-    if profile.habits:
+    shown = profile.habits[:N_HABITS_SHOWN]
+    if shown:
         terminal.table(
             (
                 Column("what", is_wide=True),
@@ -58,10 +59,22 @@ def _show_profile(terminal: Terminal, profile: Profile, stats: Stats) -> None:
                 Column("events", is_number=True),
                 Column("last"),
             ),
-            ((printable(h.text), f"{h.share:.0%}", f"{h.n_events:,}", day_of(h.last_at)) for h in profile.habits),
+            ((printable(h.text), f"{h.share:.0%}", f"{h.n_events:,}", day_of(h.last_at)) for h in shown),
         )
+        if len(profile.habits) > len(shown):
+            terminal.line(f"and {len(profile.habits) - len(shown)} more: --json shows all", style="dim")
     else:
         terminal.line("none yet")
+    _show_weights(terminal, profile)
+    if profile.steers:
+        terminal.heading("Corrections by the person")
+        terminal.table(
+            (Column("item or tag", is_wide=True), Column("weight", is_number=True)),
+            ((printable(name), f"{weight:+.2f}") for name, weight in profile.steers.items()),
+        )
+
+
+def _show_weights(terminal: Terminal, profile: Profile) -> None:
     terminal.heading("Weights: what counts for this person")
     terminal.table(
         (
@@ -73,12 +86,6 @@ def _show_profile(terminal: Terminal, profile: Profile, stats: Stats) -> None:
         ),
         (_weight_row(name, *pair, profile.prior_weights[name]) for name, pair in profile.weights.items()),
     )
-    if profile.steers:
-        terminal.heading("Corrections by the person")
-        terminal.table(
-            (Column("item or tag", is_wide=True), Column("weight", is_number=True)),
-            ((printable(name), f"{weight:+.2f}") for name, weight in profile.steers.items()),
-        )
 
 
 def _weight_row(name: str, weight: float, deviation: float, prior: float) -> tuple[str, ...]:

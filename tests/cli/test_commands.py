@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from recsys import BusyError, Recommender
 from recsys.cli.app import COMMANDS, group
+from recsys.cli.look import N_HABITS_SHOWN
 
 MARK = "zqxcanary"
 READING = ("inspect", "recommend", "explain", "check", "export")
@@ -36,6 +37,15 @@ def test_inspect_shows_habits_weights_and_sizes(file: Path) -> None:
     assert "Kind of Blue: used 20 times" in result.stdout
     assert "uses_ever" in result.stdout
     assert "prior" in result.stdout
+
+
+def test_inspect_shows_the_first_habits_and_counts_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path) as recommender:
+        recommender.record_many({"item_id": f"i{n % 20}", "at": 1_700_000_000.0 + n} for n in range(40))
+    shown = call("inspect", path).stdout
+    n_all = len(json.loads(call("inspect", path, "--json").stdout)["profile"]["habits"])
+    assert f"and {n_all - N_HABITS_SHOWN} more" in shown
 
 
 def test_inspect_as_json_holds_the_whole_profile(file: Path) -> None:
