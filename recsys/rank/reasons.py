@@ -12,6 +12,7 @@ what they were, whatever happens to the recommender afterwards.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -111,8 +112,10 @@ class Basis:
             items, at = self.followed
             return evidence.of(at[(items == slot) & (slot > 0)])
         if group == "context":
-            times = [at[(items == slot) & (slot > 0)] for items, at in self.under]
-            return evidence.of(np.concatenate(times) if times else np.zeros(0, np.uint32))
+            times: Counter[int] = Counter()
+            for items, at in self.under:  # an event under two of the values is one event
+                times |= Counter(at[(items == slot) & (slot > 0)].tolist())
+            return evidence.of(np.array(list(times.elements()), np.uint32))
         if group in ("fatigue", "feedback"):
             n, at = self.shown if group == "fatigue" else self.against
             count = int(n[position])

@@ -117,12 +117,14 @@ _WORDS: Final[Mapping[str, Mapping[bool, Callable[[Evidence], str]]]] = {
         False: lambda e: "it is not due now" if e.uses > 1 else "it has not come back yet",
     },
     "context": {
-        True: lambda e: f"you often use this {_context(e)}",
+        True: lambda e: f"{'you often use this' if e.n_events else 'it may suit you'} {_context(e)}",
         False: lambda e: f"you seldom use this {_context(e)}",
     },
     "fatigue": {
         True: lambda e: "others were shown more often" if not e.n_events else "it was shown without being chosen",
-        False: lambda e: f"it was shown {_times(e.n_events)} without being chosen",
+        False: lambda e: (
+            f"it was shown {_times(e.n_events)} without being chosen" if e.n_events else "it was shown less than others"
+        ),
     },
     "feedback": {
         True: lambda e: "others were turned down" if not e.n_events else "you turned this down",
