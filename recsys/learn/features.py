@@ -246,5 +246,7 @@ def _followers(gathered: Sequence[Gathered], place: NDArray[np.float64]) -> NDAr
     np.multiply(lately, np.exp(off, out=off), out=weights[3])
     n_cells = len(gathered) * (RING + 1)
     entries = entries + _FOUR * n_cells
-    sums: NDArray[np.float64] = np.bincount(entries.ravel(), weights.ravel(), 4 * n_cells).astype(np.float64, copy=False)
+    sums: NDArray[np.float64] = np.bincount(entries.ravel(), weights.ravel(), 4 * n_cells).astype(
+        np.float64, copy=False
+    )
     return np.take(sums.reshape(4, n_cells), cells, axis=1)
