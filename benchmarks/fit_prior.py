@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.data import Log, data_folder, load, missing_sets
 from recsys.learn.choice import ChoiceModel
 from recsys.learn.features import FEATURES, N_FEATURES
-from recsys.learn.fold import fold_all, new_state
+from recsys.learn.fold import fold_all, learn_pending, new_state
 from recsys.prior import Prior
 from recsys.settings import Settings
 
@@ -74,11 +74,16 @@ class _Recorder(ChoiceModel):
         super().__init__(np.zeros(N_FEATURES), np.eye(N_FEATURES))
         self.choices: list[Choice] = []
 
-    def choose(self, features: Floats, chosen: int, weight: float, offset: float = 0.0) -> None:
-        self.choices.append(Choice(features.astype(np.float32), chosen, weight, offset))
-
-    def reject(self, features: Floats, rejected: int, weight: float, offset: float = 0.0) -> None:
-        self.choices.append(Choice(features.astype(np.float32), rejected, -weight, offset))
+    def learn(
+        self,
+        features: Floats,
+        sizes: Sequence[int],
+        targets: Sequence[int],
+        weights: Sequence[float],
+        offsets: Sequence[float],
+    ) -> None:
+        sets = np.split(features.astype(np.float32), np.cumsum(sizes)[:-1], axis=1)
+        self.choices += map(Choice, sets, targets, weights, offsets)
 
 
 def choices_of(log: Log) -> list[Choice]:
@@ -87,6 +92,7 @@ def choices_of(log: Log) -> list[Choice]:
     recorder = _Recorder()
     state.choice = recorder
     fold_all(state, log.events)
+    learn_pending(state)
     return recorder.choices
 
 

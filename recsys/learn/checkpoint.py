@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from recsys.errors import CheckpointError
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURE_VERSION, N_FEATURES
-from recsys.learn.fold import PendingSlate, State, new_state
+from recsys.learn.fold import PendingChoice, PendingSlate, State, new_state
+from recsys.learn.gather import N_COLUMN_ROWS, N_RING_ROWS, N_SCALARS, Gathered
 
 if TYPE_CHECKING:
     from recsys.prior import Prior
@@ -60,12 +61,17 @@ def encode(state: State, basis_digest: str) -> bytes:
         "cues": list(b.cues.items()),
         "slates": [[key, s.slots, s.shown_at_s, sorted(s.chosen)] for key, s in state.slates.items()],
         "steers": list(state.steers.items()),
+        "pending": [[*_sizes(choice), choice.target, choice.weight, choice.offset] for choice in state.pending],
+        "n_choices": state.n_choices,
         "n_events": state.n_events,
     }
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
     chunks = [_HEAD.pack(_MAGIC, _FORMAT, len(text)), text]
     chunks += [np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes() for _, array in b.arrays()]
     chunks += [state.choice.w.astype("<f8").tobytes(), state.choice.precision.astype("<f8").tobytes()]
+    for choice in state.pending:
+        g = choice.gathered
+        chunks += [array.astype("<f8").tobytes() for array in (g.columns, g.ring, g.scalars)]
     body = b"".join(chunks)
     return blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() + body
 
@@ -96,6 +102,9 @@ def _parse(body: memoryview, state: State) -> State:
     offset = _HEAD.size + length
     shapes = Behaviour.expected(len(header["ids"]) + 1)
     shapes |= {"w": ("f8", (N_FEATURES,)), "precision": ("f8", (N_FEATURES, N_FEATURES))}
+    for i, (n, m, *_) in enumerate(header["pending"]):
+        shapes |= {f"columns-{i}": ("f8", (N_COLUMN_ROWS, n)), f"ring-{i}": ("f8", (N_RING_ROWS, m))}
+        shapes |= {f"scalars-{i}": ("f8", (N_SCALARS,))}
     for name, (dtype, shape) in shapes.items():
         count = int(np.prod(shape, dtype=np.int64))
         flat = np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), count, offset)
@@ -103,11 +112,18 @@ def _parse(body: memoryview, state: State) -> State:
         offset += flat.nbytes
     if offset != len(body):
         raise CheckpointError("bytes are left over")
+    for i, (_, _, target, weight, choice_offset) in enumerate(header["pending"]):
+        raw = [arrays.pop(f"{name}-{i}").astype(np.float64) for name in ("columns", "ring", "scalars")]
+        state.pending.append(PendingChoice(Gathered(*raw), target, weight, choice_offset))
     state.choice.w = arrays.pop("w").astype(np.float64)
     state.choice.precision = arrays.pop("precision").astype(np.float64)
     state.behaviour.restore(header["ids"], [(label, row) for label, row in header["cues"]], arrays)
     for key, slots, shown_at_s, chosen in header["slates"]:
         state.slates[key] = PendingSlate(tuple(slots), shown_at_s, set(chosen))
     state.steers.update((target, weight) for target, weight in header["steers"])
-    state.n_events = header["n_events"]
+    state.n_choices, state.n_events = header["n_choices"], header["n_events"]
     return state
+
+
+def _sizes(choice: PendingChoice) -> tuple[int, int]:
+    return choice.gathered.columns.shape[1], choice.gathered.ring.shape[1]

@@ -12,6 +12,7 @@ transpose is the ``X`` of the choice model's formulas.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,18 +23,42 @@ from recsys.learn.behaviour import (
     COUNT,
     DAY_S,
     DECAYED,
+    LAST_POSITION,
+    LAST_S,
     LOG_INTERVAL,
     N_COUNTS,
-    N_ROWS,
     RING,
     SHOWN,
-    SHOWN_HALF_LIFE,
     WEEK_ROW,
     Behaviour,
 )
+from recsys.learn.gather import (
+    BASE_FLOOR,
+    CONTEXT,
+    HALF_HOUR,
+    HOUR_BIN,
+    IN_SESSION,
+    LOG_GAP,
+    LOG_GAP_HOURS,
+    MAX_LAG,
+    NOW,
+    PLACE,
+    POSITION,
+    RHYTHM_FADING,
+    RING_AT,
+    RING_HALF_HOUR,
+    RING_LOG_GAP,
+    RING_PLACE,
+    RING_SAME,
+    SHARE_SCALE,
+    SHOWN_ONCE,
+    WEEK_BIN,
+    Gathered,
+    gather,
+)
 from recsys.learn.moment import HALF_HOURS, Moment
 
-__all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "feature_matrix"]
+__all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "feature_matrix", "features_of"]
 
 FEATURE_VERSION: Final = 1  # raise it when any feature changes: checkpoints and priors depend on it
 
@@ -47,8 +72,7 @@ class Feature:
     meaning: str
 
 
-# The order is that in which they are computed: the rows of ``Behaviour.table`` first, then all others that end in
-# a logarithm, then the rest.
+# The order: those that fade and others of ``Behaviour.table``, then all others that end in a logarithm, then the rest.
 FEATURES: Final = (
     Feature("uses_12_events", "frequency", "log of uses, fading by half every 12 events"),
     Feature("uses_50_events", "frequency", "log of uses, fading by half every 50 events"),
@@ -85,7 +109,6 @@ _INVERSE_LAG, _IS_LAST, _IS_BEFORE, _IN_SESSION = (
     _ROW[n] for n in ("inverse_lag", "is_last", "is_one_before", "in_session")
 )
 _LAST_GAP, _DUE, _OVERDUE, _CONTEXT, _NEW = (_ROW[n] for n in ("last_and_gap", "due", "overdue", "context", "new"))
-_TABLE: Final = slice(0, N_ROWS)  # the last of its rows, the interval, is moved on before ``hour`` takes its place
 _FOLLOWS: Final = slice(_ROW["follows"], _ROW["follows_gap"] + 1)
 _LOGS: Final = slice(0, _FOLLOWS.stop)
 
@@ -93,14 +116,11 @@ _KAPPA: Final = np.array([1.0, 0.5, 0.5, 0.5])[:, None]  # pseudo-uses given to 
 # What is added before the logarithm: to fading counts, impressions and evidence against, all uses, lag, hours,
 # rhythms, lifts.
 _FLOORS: Final = np.array([0.05] * N_COUNTS + [1.0, 1.0, 0.3, 0.0, 0.02, 0.1, 0.1, *_KAPPA[:, 0]])[:, None]
-_BASE_FLOOR: Final = 0.02  # what an item without uses has of the share that transitions back off to
 _MAX_AGE_S: Final = 3e8
-_MAX_LAG: Final = 1e4
 _HOUR_S: Final = 3600.0
 _FOLLOW_HALF_LIFE_S: Final = 30 * DAY_S
 _GAP_WIDTH: Final = 0.7  # of the bump over log(seconds of silence)
-_ROW_STARTS: Final = np.arange(4)[:, None] * (RING + 1)
-_PLACES: Final = np.arange(1, RING + 1)
+_FOUR: Final = np.arange(4)[:, None]
 _hours_apart = np.arange(HALF_HOURS)
 _HOUR_BUMP: Final = np.exp(-0.5 * (np.minimum(_hours_apart, HALF_HOURS - _hours_apart) / 3.0) ** 2)
 
@@ -130,64 +150,64 @@ def feature_matrix(
     array of float64, shape (N_FEATURES, n)
         Finite. O(n).
     """
-    b = behaviour
-    now_s = max(moment.at_s, b.newest_s) if b.started else moment.at_s
-    gap_s = b.silence_s(now_s)
-    if isinstance(slots, slice):
-        whole = b.table[:, slots]
-        out = np.empty((N_FEATURES, whole.shape[1]))
-        out[_TABLE] = whole
+    return features_of([gather(behaviour, slots, moment, shown_at_s=shown_at_s)])
+
+
+def features_of(gathered: Sequence[Gathered]) -> NDArray[np.float64]:
+    """Compute the features of everything gathered, one after another in the columns.
+
+    The same bits come out whether many are done at once or one by one.
+    """
+    g = gathered[0]
+    if len(gathered) == 1:
+        raw, of_column = g.columns, g.scalars[:, None]
     else:
-        out = np.empty((N_FEATURES, len(slots)))
-        np.take(b.table, slots, axis=1, out=out[_TABLE], mode="clip")  # slots are in range; "clip" spares a buffer
-    fading = b.fading(now_s)
-    out[:DECAYED] *= fading[:, None]
-    if shown_at_s is not None:
-        one = 2.0 ** (-(now_s - shown_at_s) / (SHOWN_HALF_LIFE * DAY_S))
-        out[SHOWN] = np.maximum(out[SHOWN] - one, 0.0)
-    out[_OVERDUE] = out[LOG_INTERVAL]
-    out[_HOUR] = b.day[moment.half_hour][slots]
-    out[_HOUR + 1] = b.week[moment.week_hour][slots]
-    rhythms = out[_HOUR : _HOUR + 2]
-    rhythms *= b.rhythm_fading(now_s)
-    share = out[WEEK_ROW] + _BASE_FLOOR
-    share *= 1.0 / (b.totals[WEEK_ROW] * fading[WEEK_ROW] + _BASE_FLOOR * b.n_slots)
-    _ages(b, now_s, gap_s, out)
-    _follows(b, slots, moment, now_s, gap_s, share, out)
-    _contexts(b, slots, moment, share, out)
+        raw = np.concatenate([g.columns for g in gathered], axis=1)
+        scalars = np.stack([g.scalars for g in gathered], axis=1)
+        of_column = np.repeat(scalars, [g.columns.shape[1] for g in gathered], axis=1)
+    out = np.empty((N_FEATURES, raw.shape[1]))
+    np.multiply(raw[:DECAYED], of_column[:DECAYED], out=out[:DECAYED])
+    shown = out[SHOWN]
+    shown -= of_column[SHOWN_ONCE]
+    np.maximum(shown, 0.0, out=shown)
+    out[_EVER] = raw[COUNT]
+    np.multiply(raw[HOUR_BIN : WEEK_BIN + 1], of_column[RHYTHM_FADING], out=out[_HOUR : _HOUR + 2])
+    share = out[WEEK_ROW] + BASE_FLOOR
+    share *= of_column[SHARE_SCALE]
+    out[_CONTEXT] = raw[CONTEXT]
+    _ages(raw, of_column, out)
+    np.divide(_followers(gathered, raw[PLACE]), share, out=out[_FOLLOWS])
     logs = out[_LOGS]
     logs += _FLOORS
     np.log(logs, out=logs)
     signed = out[_LOG_LAG : _LOG_AGE + 1]
     np.negative(signed, out=signed)
-    _intervals(out)
+    _intervals(raw[LOG_INTERVAL], out)
     return out
 
 
-def _ages(b: Behaviour, now_s: float, gap_s: float, out: NDArray[np.float64]) -> None:
+def _ages(raw: NDArray[np.float64], of_column: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Recency in events and in time, and the flags that follow from it."""
-    position, session = int(b.cursor[0]), int(b.cursor[4])
-    np.equal(out[COUNT], 0.0, out=out[_NEW], casting="unsafe")
+    np.equal(raw[COUNT], 0.0, out=out[_NEW], casting="unsafe")
     lag = out[_LOG_LAG]
-    np.subtract(position, lag, out=lag)
-    np.minimum(lag, _MAX_LAG, out=lag)
+    np.subtract(of_column[POSITION], raw[LAST_POSITION], out=lag)
+    np.minimum(lag, MAX_LAG, out=lag)
     np.divide(1.0, lag, out=out[_INVERSE_LAG])
     np.equal(lag, 1.0, out=out[_IS_LAST], casting="unsafe")
     np.equal(lag, 2.0, out=out[_IS_BEFORE], casting="unsafe")
-    in_session = 0.0 if gap_s > b.session_gap_s else min(position - session, _MAX_LAG - 1.0)
-    np.less_equal(lag, in_session, out=out[_IN_SESSION], casting="unsafe")
-    np.multiply(out[_IS_LAST], math.log(gap_s / _HOUR_S + 0.02), out=out[_LAST_GAP])
+    np.less_equal(lag, of_column[IN_SESSION], out=out[_IN_SESSION], casting="unsafe")
+    np.multiply(out[_IS_LAST], of_column[LOG_GAP_HOURS], out=out[_LAST_GAP])
     age = out[_LOG_AGE]
-    np.subtract(now_s, age, out=age)
+    np.subtract(of_column[NOW], raw[LAST_S], out=age)
     np.minimum(age, _MAX_AGE_S, out=age)
     age *= 1.0 / _HOUR_S
 
 
-def _intervals(out: NDArray[np.float64]) -> None:
+def _intervals(interval: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """How the time since the last use compares with the item's usual interval (after two uses)."""
     ratio, due = out[_OVERDUE], out[_DUE]
-    has = ratio > 0.0
-    np.add(out[_LOG_AGE], ratio, out=ratio)  # minus log(hours) plus log(seconds)
+    has = interval > 0.0
+    np.add(out[_LOG_AGE], interval, out=ratio)  # minus log(hours) plus log(seconds)
     np.subtract(math.log(_HOUR_S), ratio, out=ratio)
     np.minimum(ratio, 4.0, out=ratio)
     np.maximum(ratio, -4.0, out=ratio)
@@ -197,68 +217,36 @@ def _intervals(out: NDArray[np.float64]) -> None:
     due -= np.abs(ratio)
 
 
-def _follows(  # one call, in the order of the formula
-    b: Behaviour,
-    slots: NDArray[np.intp] | slice,
-    moment: Moment,
-    now_s: float,
-    gap_s: float,
-    share: NDArray[np.float64],
-    out: NDArray[np.float64],
-) -> None:
-    """Lifts ``v / share``, v the weight of an item among what followed the last one; the log of plus kappa follows."""
-    last, before = int(b.cursor[1]), int(b.cursor[2])
-    size = min(int(b.next_n[last]), RING)
-    lifts = out[_FOLLOWS]
-    if not size:
-        lifts[:] = 0.0
-        return
-    weights = np.empty((4, size))
+def _followers(gathered: Sequence[Gathered], place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum, for each candidate, four weights over the entries that name it among what followed the last item.
+
+    The weights: 1; whether the item before was the same; nearness in the day, lately; nearness of the silence, lately.
+    """
+    if len(gathered) == 1:
+        ring, scalars = gathered[0].ring, gathered[0].scalars[:, None]
+        cells, entries = place.astype(np.intp), ring[RING_PLACE].astype(np.intp)
+    else:
+        ring = np.concatenate([g.ring for g in gathered], axis=1)
+        sizes = [g.ring.shape[1] for g in gathered]
+        scalars = np.repeat(np.stack([g.scalars for g in gathered], axis=1), sizes, axis=1)
+        starts = np.arange(len(gathered)) * (RING + 1)
+        cells = place.astype(np.intp) + np.repeat(starts, [g.columns.shape[1] for g in gathered])
+        entries = ring[RING_PLACE].astype(np.intp) + np.repeat(starts, sizes)
+    weights = np.empty((4, ring.shape[1]))
     weights[0] = 1.0
-    np.equal(b.next_before[last, :size], before, out=weights[1], casting="unsafe")
-    lately = b.next_at[last, :size] - now_s
+    weights[1] = ring[RING_SAME]
+    lately = ring[RING_AT] - scalars[NOW]
     lately *= 1.0 / _FOLLOW_HALF_LIFE_S
     np.exp2(lately, out=lately)
-    np.multiply(lately, _HOUR_BUMP[moment.half_hour - b.next_half_hour[last, :size].astype(np.intp)], out=weights[2])
-    off = b.next_log_gap[last, :size] - math.log(gap_s + 60.0)
+    apart = scalars[HALF_HOUR] - ring[RING_HALF_HOUR]
+    np.multiply(lately, _HOUR_BUMP[apart.astype(np.intp)], out=weights[2])
+    off = ring[RING_LOG_GAP] - scalars[LOG_GAP]
     off *= off
     off *= -0.5 / _GAP_WIDTH**2
     np.multiply(lately, np.exp(off, out=off), out=weights[3])
-    np.divide(_scattered(b, b.next_item[last, :size], weights, slots), share, out=lifts)
-
-
-def _contexts(
-    b: Behaviour,
-    slots: NDArray[np.intp] | slice,
-    moment: Moment,
-    share: NDArray[np.float64],
-    out: NDArray[np.float64],
-) -> None:
-    """Mean over the context's values of ``log((v + 1·share) / ((V + 1)·share))``."""
-    mean = out[_CONTEXT]
-    mean[:] = 0.0
-    if not moment.cues:
-        return
-    for row in [b.cues[cue] for cue in moment.cues if cue in b.cues]:
-        size = min(int(b.cue_n[row]), RING)
-        lifts = _scattered(b, b.cue_item[row, :size], np.ones((1, size)), slots)[0]
-        lifts /= share
-        mean += np.log((lifts + 1.0) / (size + 1.0))
-    mean /= len(moment.cues)
-
-
-def _scattered(
-    b: Behaviour, items: NDArray[np.int32], weights: NDArray[np.float64], slots: NDArray[np.intp] | slice
-) -> NDArray[np.float64]:
-    """Sum ``weights`` (k, m) by the slots ``items`` (m,) and give each candidate its sums, shape (k, n)."""
-    n_rows, size = weights.shape
-    scratch = b.scratch
-    scratch[items] = _PLACES[:size]
-    cells = scratch[items] + _ROW_STARTS[:n_rows]
-    sums: NDArray[np.float64] = np.bincount(
-        cells.ravel(), weights=weights.ravel(), minlength=n_rows * (RING + 1)
-    ).astype(np.float64, copy=False)
-    table = sums.reshape(n_rows, RING + 1)
-    given = np.take(table, scratch[slots], axis=1)
-    scratch[items] = 0
-    return given
+    n_cells = len(gathered) * (RING + 1)
+    entries = entries + _FOUR * n_cells
+    sums: NDArray[np.float64] = np.bincount(entries.ravel(), weights.ravel(), 4 * n_cells).astype(
+        np.float64, copy=False
+    )
+    return np.take(sums.reshape(4, n_cells), cells, axis=1)

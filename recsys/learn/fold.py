@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from recsys.learn.behaviour import RECENT, RING, Behaviour
 from recsys.learn.choice import ChoiceModel, utilities
-from recsys.learn.features import feature_matrix
+from recsys.learn.features import feature_matrix, features_of
+from recsys.learn.gather import Gathered, gather
 from recsys.learn.moment import Moment, moment
 from recsys.types import Context, Event
 
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
     from recsys.prior import Prior
     from recsys.settings import Settings
 
-__all__ = ["PendingSlate", "State", "fold", "fold_all", "new_state", "score"]
+__all__ = ["PendingChoice", "PendingSlate", "State", "fold", "fold_all", "learn_pending", "new_state", "score"]
 
 PENDING: Final = 64  # shown slates remembered, waiting for a choice
 LOG_UNTOUCHED: Final = math.log(1000.0)  # slot 0 stands for so many untouched items, whatever the catalogue's size
+# The weights move after every choice at first, then after blocks that grow with the choices learnt from, so that what
+# waits is always a small part of what is known: one more for each so many choices, up to the block.
+CHOICES_A_STEP: Final = 64
+BLOCK: Final = 16
 DRAWS: Final = 8  # items drawn at random into an organic choice set
 
 
@@ -41,6 +46,16 @@ class PendingSlate:
     slots: tuple[int, ...]
     shown_at_s: float
     chosen: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class PendingChoice:
+    """A choice that waits for its step: what its features are made of, the column taken, the kind's weight."""
+
+    gathered: Gathered
+    target: int
+    weight: float
+    offset: float
 
 
 @dataclass(slots=True)
@@ -56,6 +71,8 @@ class State:
     choice_set_size: int
     slates: dict[str, PendingSlate] = field(default_factory=dict)
     steers: dict[str, float] = field(default_factory=dict)
+    pending: list[PendingChoice] = field(default_factory=list)
+    n_choices: int = 0
     n_events: int = 0
 
 
@@ -100,6 +117,19 @@ def fold(state: State, event: Event) -> None:
         _choice(state, event, now)
 
 
+def learn_pending(state: State) -> None:
+    """Move the weights by the choices that wait for it, in one step."""
+    waiting, state.pending = state.pending, []
+    if waiting:
+        state.choice.learn(
+            features_of([choice.gathered for choice in waiting]),
+            [choice.gathered.columns.shape[1] for choice in waiting],
+            [choice.target for choice in waiting],
+            [choice.weight for choice in waiting],
+            [choice.offset for choice in waiting],
+        )
+
+
 def score(
     state: State, item_ids: Sequence[str], *, at_us: int, offset_min: int, context: Context
 ) -> NDArray[np.float64]:
@@ -135,13 +165,13 @@ def _choice(state: State, event: Event, now: Moment) -> None:
     if weight and b.n_slots > 1:
         candidates, shown_at_s = _choice_set(state, event, known)
         if len(candidates) > 1:
-            features = feature_matrix(b, candidates, now, shown_at_s=shown_at_s)
+            gathered = gather(b, candidates, now, shown_at_s=shown_at_s)
             target = int(np.flatnonzero(candidates == known)[0])
             offset = 0.0 if shown_at_s is not None else LOG_UNTOUCHED
-            if weight > 0:
-                state.choice.choose(features, target, weight, offset)
-            else:
-                state.choice.reject(features, target, -weight, offset)
+            state.pending.append(PendingChoice(gathered, target, weight, offset))
+            state.n_choices += 1
+            if len(state.pending) >= min(1 + state.n_choices // CHOICES_A_STEP, BLOCK):
+                learn_pending(state)
     gap_s = b.advance(now.at_s)
     if weight > 0:
         b.use(b.slot(event.item_id), now, gap_s, weight)

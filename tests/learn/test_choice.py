@@ -26,8 +26,18 @@ def model_of(rng: np.random.Generator, d: int) -> ChoiceModel:
     """A model that has learnt a little already, so that the evidence is not the prior."""
     model = ChoiceModel(rng.normal(size=d), precision_of(rng, d))
     for _ in range(3):
-        model.choose(rng.normal(size=(d, 4)), 1, 1.0)
+        choose(model, rng.normal(size=(d, 4)), 1, 1.0)
     return model
+
+
+def choose(model: ChoiceModel, X: Floats, target: int, weight: float, offset: float = 0.0) -> None:
+    """One choice, by itself."""
+    model.learn(X, [X.shape[1]], [target], [weight], [offset])
+
+
+def reject(model: ChoiceModel, X: Floats, target: int, weight: float, offset: float = 0.0) -> None:
+    """One rejection, by itself."""
+    model.learn(X, [X.shape[1]], [target], [-weight], [offset])
 
 
 def probabilities(w: Floats, X: Floats, n_first: float = 1.0) -> list[float]:
@@ -71,9 +81,34 @@ def test_an_update_is_what_its_slow_twin_says(
     rng = np.random.default_rng(seed)
     model, X, target = model_of(rng, d), rng.normal(size=(d, n)) * 2.0, int(rng.integers(n))
     w, precision = slow_step(model, X, target, weight, rejected=rejected, n_first=n_first)
-    (model.reject if rejected else model.choose)(X, target, weight, np.log(n_first))
+    (reject if rejected else choose)(model, X, target, weight, np.log(n_first))
     np.testing.assert_allclose(model.w, w, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(model.precision, precision, rtol=1e-10, atol=1e-10)
+
+
+@given(
+    SEEDS, st.lists(st.tuples(st.integers(2, 7), st.booleans(), st.sampled_from((0.0, 3.0))), min_size=1, max_size=9)
+)
+def test_a_block_is_one_step_for_all_its_choices_seen_from_the_same_weights(
+    seed: int, block: list[tuple[int, bool, float]]
+) -> None:
+    rng = np.random.default_rng(seed)
+    model, d = model_of(rng, 4), 4
+    sets = [rng.normal(size=(d, n)) for n, _, _ in block]
+    targets = [int(rng.integers(n)) for n, _, _ in block]
+    information, gradient = np.zeros((d, d)), np.zeros(d)
+    for X, target, (_, rejected, offset) in zip(sets, targets, block, strict=True):
+        alone = ChoiceModel(model.w, model.precision)
+        w, precision = slow_step(alone, X, target, 0.7, rejected=rejected, n_first=float(np.exp(offset)))
+        information += precision - alone.precision
+        gradient += precision @ (w - alone.w)
+    kept = MEMORY ** len(block)
+    precision = model.precision0 + kept * (model.precision - model.precision0) + information
+    expected = model.w + np.linalg.inv(precision) @ gradient
+    weights = [-0.7 if rejected else 0.7 for _, rejected, _ in block]
+    model.learn(np.concatenate(sets, axis=1), [n for n, _, _ in block], targets, weights, [o for _, _, o in block])
+    np.testing.assert_allclose(model.precision, precision, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(model.w, expected, rtol=1e-8, atol=1e-9)
 
 
 def slope(f: Callable[[Floats], float], w: Floats, step: float = 1e-6) -> Floats:
@@ -105,7 +140,7 @@ def test_the_first_choice_is_one_newton_step_on_the_log_posterior(seed: int, wei
     gradient = slope(log_posterior, w0)
     hessian = np.array([slope(lambda w, i=i: slope(log_posterior, w, 1e-4)[i], w0, 1e-4) for i in range(d)])
     model = ChoiceModel(w0, precision0)
-    model.choose(X, target, weight)
+    choose(model, X, target, weight)
     np.testing.assert_allclose(model.w, w0 - np.linalg.solve(hessian, gradient), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model.precision, -hessian, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model.deviation(), np.sqrt(np.diag(np.linalg.inv(-hessian))), rtol=1e-4)
@@ -122,7 +157,7 @@ def test_the_first_rejection_is_one_fisher_step_on_the_log_posterior(seed: int, 
     refused, taken = (slope(log_of(X, target, rejected=no), w0) for no in (True, False))
     fisher = (1 - p) * np.outer(refused, refused) + p * np.outer(taken, taken)  # mean square of the score
     model = ChoiceModel(w0, precision0)
-    model.reject(X, target, weight)
+    reject(model, X, target, weight)
     precision = precision0 + weight * fisher
     np.testing.assert_allclose(model.precision, precision, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model.w, w0 + weight * np.linalg.solve(precision, refused), rtol=1e-5, atol=1e-6)
@@ -133,7 +168,7 @@ def test_a_choice_makes_its_item_likelier_and_a_rejection_less_likely(seed: int,
     rng = np.random.default_rng(seed)
     model, X = model_of(rng, 5), rng.normal(size=(5, 7))
     before = probabilities(model.w, X)[2]
-    (model.reject if rejected else model.choose)(X, 2, 0.3)
+    (reject if rejected else choose)(model, X, 2, 0.3)
     after = probabilities(model.w, X)[2]
     assert after < before if rejected else after > before
 
@@ -143,8 +178,8 @@ def test_a_first_column_with_an_offset_stands_for_so_many_items_alike(seed: int,
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(3, 4))
     one, many = model_of(np.random.default_rng(seed), 3), model_of(np.random.default_rng(seed), 3)
-    one.choose(X, 2, 1.0, float(np.log(n_first)))
-    many.choose(np.concatenate([np.repeat(X[:, :1], n_first, axis=1), X[:, 1:]], axis=1), n_first + 1, 1.0)
+    choose(one, X, 2, 1.0, float(np.log(n_first)))
+    choose(many, np.concatenate([np.repeat(X[:, :1], n_first, axis=1), X[:, 1:]], axis=1), n_first + 1, 1.0)
     np.testing.assert_allclose(one.w, many.w, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(one.precision, many.precision, rtol=1e-9, atol=1e-10)
 
@@ -152,15 +187,15 @@ def test_a_first_column_with_an_offset_stands_for_so_many_items_alike(seed: int,
 def test_alternatives_that_are_alike_teach_nothing() -> None:
     model = model_of(np.random.default_rng(0), 3)
     w = model.w.copy()
-    model.choose(np.ones((3, 5)), 0, 10.0)
-    model.reject(np.ones((3, 5)), 0, 10.0)
+    choose(model, np.ones((3, 5)), 0, 10.0)
+    reject(model, np.ones((3, 5)), 0, 10.0)
     np.testing.assert_allclose(model.w, w, rtol=0, atol=1e-13)
 
 
 def test_rejecting_what_was_all_but_certain_takes_a_bounded_step() -> None:
     X = np.array([[1000.0, 0.0], [0.0, 1.0]])
     model = ChoiceModel(np.ones(2), np.eye(2))
-    model.reject(X, 0, 1.0)
+    reject(model, X, 0, 1.0)
     assert np.isfinite(model.w).all()
     assert np.abs(model.w - 1.0).max() < 20.0
 
@@ -175,7 +210,7 @@ def test_two_thousand_random_updates_leave_the_model_sound(seed: int, scale: flo
         n = int(rng.integers(2, 20))
         X = rng.normal(size=(d, n)) * scale * (rng.random((d, 1)) < 0.5)
         weight = float(rng.choice((0.01, 1.0, 10.0)))
-        (model.reject if rng.random() < 0.2 else model.choose)(X, int(rng.integers(n)), weight)
+        (reject if rng.random() < 0.2 else choose)(model, X, int(rng.integers(n)), weight)
         assert np.isfinite(model.w).all()
     size = np.abs(model.precision).max()
     assert np.abs(model.precision - model.precision.T).max() < 1e-12 * size
@@ -189,7 +224,7 @@ def simulated(rng: np.random.Generator, true_w: Floats, model: ChoiceModel, n_ch
     for _ in range(n_choices):
         X = rng.normal(size=(d, 8))
         chosen = int(np.argmax(true_w @ X + rng.gumbel(size=8)))
-        model.choose(X, chosen, 1.0)
+        choose(model, X, chosen, 1.0)
 
 
 def test_the_weights_behind_choices_are_found_and_doubted_as_much_as_they_should_be() -> None:
@@ -215,7 +250,7 @@ def test_old_evidence_makes_room_and_the_prior_stays() -> None:
     model = model_of(rng, 4)
     w, evidence = model.w.copy(), model.precision - model.precision0
     for _ in range(500):
-        model.choose(np.zeros((4, 2)), 0, 1.0)
+        choose(model, np.zeros((4, 2)), 0, 1.0)
     np.testing.assert_allclose(model.precision - model.precision0, MEMORY**500 * evidence, rtol=1e-8, atol=1e-12)
     np.testing.assert_array_equal(model.w, w)
     assert 0.99 < MEMORY < 1.0
@@ -238,8 +273,8 @@ def test_the_arrays_given_are_left_alone() -> None:
         array.setflags(write=False)
     model = ChoiceModel(w0, precision0)
     before = model.w, model.w.copy()
-    model.choose(X, 0, 1.0)
-    model.reject(X, 1, 1.0)
+    choose(model, X, 0, 1.0)
+    reject(model, X, 1, 1.0)
     np.testing.assert_array_equal(before[0], before[1], err_msg="weights handed out earlier stay what they were")
 
 

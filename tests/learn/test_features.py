@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import CUES, RING
-from recsys.learn.features import FEATURES, N_FEATURES, feature_matrix
+from recsys.learn.features import FEATURES, N_FEATURES, feature_matrix, features_of
 from recsys.learn.fold import State
+from recsys.learn.gather import gather
 from recsys.learn.moment import moment
 from recsys.types import Context, Event
 from tests.learn import twins
@@ -140,6 +141,20 @@ def test_a_candidates_features_do_not_depend_on_the_other_candidates(
 
 
 @given(histories(most=6, repeats=1))
+@examples(0.3)
+@given(histories())
+def test_features_computed_for_many_moments_at_once_are_the_same_bits(events: list[Event]) -> None:
+    state = learnt(events)
+    b, now_s = state.behaviour, newest_s(events)
+    asked = [
+        (np.arange(b.n_slots), moment(round((now_s + ahead) * 1e6), 60, context))
+        for ahead, context in ((0.0, {}), (90.0, {"place": "home"}), (5 * DAY, {}))
+    ]
+    together = features_of([gather(b, slots, now) for slots, now in asked])
+    apart = [feature_matrix(b, slots, now) for slots, now in asked]
+    np.testing.assert_array_equal(together, np.concatenate(apart, axis=1))
+
+
 def test_asking_changes_nothing_and_no_candidates_give_no_columns(events: list[Event]) -> None:
     b = learnt(events).behaviour
     before = [(name, array.tobytes()) for name, array in b.arrays()]

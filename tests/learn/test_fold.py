@@ -19,7 +19,8 @@ from recsys.learn.behaviour import Behaviour
 from recsys.learn.checkpoint import encode
 from recsys.learn.choice import ChoiceModel
 from recsys.learn.features import FEATURES, N_FEATURES, feature_matrix
-from recsys.learn.fold import LOG_UNTOUCHED, PENDING, State, fold, fold_all, new_state, score
+from recsys.learn.fold import BLOCK, LOG_UNTOUCHED, PENDING, State, fold, fold_all, learn_pending, new_state, score
+from recsys.learn.gather import Gathered, gather
 from recsys.learn.moment import Moment
 from recsys.settings import Settings
 from recsys.types import Event
@@ -48,36 +49,58 @@ class Spy(ChoiceModel):
     def __init__(self, state: State) -> None:
         super().__init__(state.choice.w, state.choice.precision0)
         self.state = state
-        self.asked: tuple[list[str], float | None] = ([], None)
+        self.asked: list[tuple[int, list[str], float | None]] = []
         self.seen: list[Seen] = []
+        self.blocks: list[int] = []
 
-    def features(
+    def gather(
         self, b: Behaviour, slots: NDArray[np.intp], now: Moment, *, shown_at_s: float | None = None
-    ) -> Floats:
-        self.asked = [b.ids[slot] for slot in slots], shown_at_s
-        return feature_matrix(b, slots, now, shown_at_s=shown_at_s)
+    ) -> Gathered:
+        self.asked.append((self.state.n_events - 1, [b.ids[slot] for slot in slots], shown_at_s))
+        return gather(b, slots, now, shown_at_s=shown_at_s)
 
-    def choose(self, features: Floats, chosen: int, weight: float, offset: float = 0.0) -> None:
-        self.note(features, chosen, weight, offset)
+    def learn(
+        self,
+        features: Floats,
+        sizes: Sequence[int],
+        targets: Sequence[int],
+        weights: Sequence[float],
+        offsets: Sequence[float],
+    ) -> None:
+        assert features.shape == (N_FEATURES, sum(sizes))
+        assert sizes == [len(items) for _, items, _ in self.asked]
+        self.blocks.append(len(sizes))
+        for (number, items, shown_at_s), target, weight, offset in zip(
+            self.asked, targets, weights, offsets, strict=True
+        ):
+            self.seen.append(Seen(number, items, items[target], weight, shown_at_s, offset))
+        self.asked.clear()
 
-    def reject(self, features: Floats, rejected: int, weight: float, offset: float = 0.0) -> None:
-        self.note(features, rejected, -weight, offset)
 
-    def note(self, features: Floats, target: int, weight: float, offset: float) -> None:
-        items, shown_at_s = self.asked
-        assert features.shape == (N_FEATURES, len(items))
-        self.seen.append(Seen(self.state.n_events - 1, items, items[target], weight, shown_at_s, offset))
-
-
-def choices(events: Sequence[Event], settings: Settings = SETTINGS) -> list[Seen]:
-    """What these events teach the choice model."""
+def spied(events: Sequence[Event], settings: Settings = SETTINGS) -> Spy:
+    """A model that was taught these events."""
     state = new_state(PRIOR, settings)
     spy = Spy(state)
     state.choice = spy
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fold_module, "feature_matrix", spy.features)
+        patch.setattr(fold_module, "gather", spy.gather)
         fold_all(state, events)
-    return spy.seen
+        learn_pending(state)
+    return spy
+
+
+def choices(events: Sequence[Event], settings: Settings = SETTINGS) -> list[Seen]:
+    """What these events teach the choice model."""
+    return spied(events, settings).seen
+
+
+def test_the_weights_move_after_every_choice_at_first_and_then_after_growing_blocks() -> None:
+    events = [event(n, MONDAY_S + 60 * n, "abcde"[n % 5]) for n in range(1, 1400)]
+    blocks = spied(events).blocks
+    assert blocks[:60] == [1] * 60
+    assert sorted(blocks[:-1]) == blocks[:-1]
+    assert set(blocks[:-1]) == set(range(1, BLOCK + 1))
+    assert sum(blocks) == len(events) - 1, "the first event has nothing to be chosen among"
 
 
 def last(events: Sequence[Event], settings: Settings = SETTINGS) -> Seen:
