@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ Floats = NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
 N_FEATURES = 24  # of the baselines' ready feature matrices
 CONTEXT = {"place": "home"}
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +290,9 @@ def _past(n_items: int, n_events: int) -> Path:
     path = _scratch() / f"{n_items}-{n_events}.db"
     with Recommender(path) as rec:
         rec.add(catalogue(n_items))
-        rec.record_many(happenings(n_events, n_items))
+        events = happenings(n_events, n_items)
+        while piece := list(islice(events, _AT_ONCE)):  # in pieces, so that checkpoints are spaced as in a life
+            rec.record_many(piece)
     return path
 
 
