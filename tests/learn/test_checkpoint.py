@@ -88,6 +88,19 @@ def test_a_round_trip_gives_the_same_bytes_and_the_same_future(events: list[Even
     assert encode(again, BASIS) == encode(state, BASIS)
 
 
+@pytest.mark.parametrize("n_events", [130, 131, 132, 133, 500, 507])
+def test_choices_that_wait_for_their_step_are_kept(n_events: int) -> None:
+    rng = np.random.default_rng(n_events)
+    log = uses([f"i{n}" for n in rng.integers(0, 30, 540)])
+    log[120:120] = [shown(900, log[119].at_us / 1e6, "s", ["i1", "i2", "i3"])]
+    log += [event(901, log[-1].at_us / 1e6, "i2", "loathe", slate="s")]
+    state = learnt(log[:n_events])
+    again = decoded(encode(state, BASIS))
+    assert len(again.pending) == len(state.pending)
+    assert fold_all(state, log[n_events:]) == fold_all(again, log[n_events:])
+    assert encode(again, BASIS) == encode(state, BASIS) == encode(learnt(log), BASIS)
+
+
 def test_a_state_beyond_the_first_capacity_comes_back_and_goes_on_growing() -> None:
     names = [f"i{n}" for n in range(150)]
     state = learnt(uses(names))

@@ -140,7 +140,6 @@ def test_a_candidates_features_do_not_depend_on_the_other_candidates(
     assert feature_matrix(b, np.array(mixed), asked).tobytes() == everyone[:, mixed].tobytes()
 
 
-@given(histories(most=6, repeats=1))
 @examples(0.3)
 @given(histories())
 def test_features_computed_for_many_moments_at_once_are_the_same_bits(events: list[Event]) -> None:
@@ -155,6 +154,7 @@ def test_features_computed_for_many_moments_at_once_are_the_same_bits(events: li
     np.testing.assert_array_equal(together, np.concatenate(apart, axis=1))
 
 
+@given(histories(most=6, repeats=1))
 def test_asking_changes_nothing_and_no_candidates_give_no_columns(events: list[Event]) -> None:
     b = learnt(events).behaviour
     before = [(name, array.tobytes()) for name, array in b.arrays()]
