@@ -22,6 +22,7 @@ __all__ = ["Prior"]
 
 _DEFAULT = Path(__file__).with_name("default") / "prior.json"
 _MAX_BYTES = 1_000_000
+_NARROWEST = 1e-12  # least eigenvalue of a covariance that can be inverted with digits to spare
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +50,15 @@ class Prior:
     digest: str
 
     def __init__(self, w0: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
-        mean = np.array(w0, np.float64)
-        spread = np.array(covariance, np.float64)
+        try:
+            mean, spread = np.array(w0, np.float64), np.array(covariance, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError("a prior is made of numbers", field="prior") from None
         if mean.shape != (N_FEATURES,) or spread.shape != (N_FEATURES, N_FEATURES):
             raise InputError(f"a prior of {N_FEATURES} features is needed", field="prior")
         if not (np.isfinite(mean).all() and np.isfinite(spread).all() and np.allclose(spread, spread.T)):
             raise InputError("the prior must be finite and its covariance symmetric", field="prior")
-        if np.linalg.eigvalsh(spread)[0] <= 0:
+        if np.linalg.eigvalsh(spread)[0] < _NARROWEST:
             raise InputError("the prior's covariance must be positive definite", field="prior")
         precision = np.linalg.inv(spread)
         for array in (mean, spread, precision):
@@ -84,7 +87,7 @@ class Prior:
     @classmethod
     def flat(cls, variance: float = 1.0) -> Prior:
         """Give a prior that knows nothing: mean 0, the same variance for every weight, none correlated."""
-        return cls(np.zeros(N_FEATURES), np.eye(N_FEATURES) * variance)
+        return cls(np.zeros(N_FEATURES), np.diag(np.full(N_FEATURES, variance)))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Prior:
@@ -100,8 +103,8 @@ class Prior:
                 text = file.read(_MAX_BYTES + 1)
             document = json.loads(text if len(text) <= _MAX_BYTES else "{}")
             names, version = document["features"], document["feature_version"]
-            w0, covariance = np.array(document["w0"], np.float64), np.array(document["P0"], np.float64)
-        except (OSError, ValueError, TypeError, KeyError):
+            w0, covariance = document["w0"], document["P0"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             raise InputError("the prior cannot be read", field="prior") from None
         if version != FEATURE_VERSION or names != [feature.name for feature in FEATURES]:
             raise InputError("the prior was fitted for other features: fit it anew", field="prior")
