@@ -59,12 +59,12 @@ _FLOOR: Final = 1e-3  # added to the diagonal of P0: no weight is ever quite cer
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One choice set: features (n_features, n), which was taken (turned down: weight < 0), column 0's offset."""
+    """One choice set: features (n_features, n), which was taken (turned down: weight < 0), offsets (n,)."""
 
     features: NDArray[np.float32]
     target: int
     weight: float
-    offset: float = 0.0
+    offsets: Floats
 
 
 class _Recorder(ChoiceModel):
@@ -80,10 +80,11 @@ class _Recorder(ChoiceModel):
         sizes: Sequence[int],
         targets: Sequence[int],
         weights: Sequence[float],
-        offsets: Sequence[float],
+        offsets: Floats,
     ) -> None:
-        sets = np.split(features.astype(np.float32), np.cumsum(sizes)[:-1], axis=1)
-        self.choices += map(Choice, sets, targets, weights, offsets)
+        ends = np.cumsum(sizes)[:-1]
+        sets = np.split(features.astype(np.float32), ends, axis=1)
+        self.choices += map(Choice, sets, targets, weights, np.split(offsets, ends))
 
 
 def choices_of(log: Log) -> list[Choice]:
@@ -141,8 +142,7 @@ def _mode(choices: Iterable[Choice], start: Floats, w0: Floats, precision: Float
         curvature, gradient = precision.copy(), precision @ (w0 - w)
         for choice in choices:
             x = choice.features.astype(np.float64)
-            u = w @ x
-            u[0] += choice.offset
+            u = w @ x + choice.offsets
             p = np.exp(u - u.max())
             p /= p.sum()
             centred = x - (x @ p)[:, None]

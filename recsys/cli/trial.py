@@ -20,8 +20,8 @@ __all__ = ["RIVALS", "SETTINGS", "K", "Trial", "moment_of", "run", "trailing_mea
 K = 10
 RECSYS = "recsys"
 RIVALS = ("most used", "most recent")
-# A demo need not survive a power cut, and can afford to learn every choice against all items.
-SETTINGS = Settings(synchronous="normal", choice_set_size=1000)
+# A demo need not survive a power cut.
+SETTINGS = Settings(synchronous="normal")
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 

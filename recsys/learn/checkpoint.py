@@ -61,7 +61,7 @@ def encode(state: State, basis_digest: str) -> bytes:
         "cues": list(b.cues.items()),
         "slates": [[key, s.slots, s.shown_at_s, sorted(s.chosen)] for key, s in state.slates.items()],
         "steers": list(state.steers.items()),
-        "pending": [[*_sizes(choice), choice.target, choice.weight, choice.offset] for choice in state.pending],
+        "pending": [[*_sizes(choice), choice.target, choice.weight] for choice in state.pending],
         "n_choices": state.n_choices,
         "n_events": state.n_events,
     }
@@ -112,9 +112,9 @@ def _parse(body: memoryview, state: State) -> State:
         offset += flat.nbytes
     if offset != len(body):
         raise CheckpointError("bytes are left over")
-    for i, (_, _, target, weight, choice_offset) in enumerate(header["pending"]):
+    for i, (_, _, target, weight) in enumerate(header["pending"]):
         raw = [arrays.pop(f"{name}-{i}").astype(np.float64) for name in ("columns", "ring", "scalars")]
-        state.pending.append(PendingChoice(Gathered(*raw), target, weight, choice_offset))
+        state.pending.append(PendingChoice(Gathered(*raw), target, weight))
     state.choice.w = arrays.pop("w").astype(np.float64)
     state.choice.precision = arrays.pop("precision").astype(np.float64)
     state.behaviour.restore(header["ids"], [(label, row) for label, row in header["cues"]], arrays)

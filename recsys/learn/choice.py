@@ -66,7 +66,7 @@ class ChoiceModel:
         sizes: Sequence[int],
         targets: Sequence[int],
         weights: Sequence[float],
-        offsets: Sequence[float],
+        offsets: NDArray[np.float64],
     ) -> None:
         """Take one step for a block of ``m`` choices, all seen from the weights before it.
 
@@ -82,8 +82,9 @@ class ChoiceModel:
             Above 0: chosen. Below 0: turned down, which is a choice of the others; the gradient of
             ``log(1 − p_r)`` is ``−p_r/(1 − p_r) (x_r − x̄)`` and its Fisher information
             ``p_r/(1 − p_r) (x_r − x̄)(x_r − x̄)ᵀ``.
-        offsets : sequence of float, length m
-            Added to the utility of a set's column 0, which stands for ``exp(offset)`` items alike.
+        offsets : array of float64, shape (n,)
+            Added to each column's utility: the logarithm of how many candidates it stands for. A set that was drawn
+            from more candidates then teaches what all of them would (McFadden 1978).
 
         O(n d² + d³).
         """
@@ -108,11 +109,15 @@ class ChoiceModel:
         return np.sqrt(np.diag(np.linalg.inv(self.precision)))
 
     def _probabilities(
-        self, features: NDArray[np.float64], starts: NDArray[np.intp], sizes: Sequence[int], offsets: Sequence[float]
+        self,
+        features: NDArray[np.float64],
+        starts: NDArray[np.intp],
+        sizes: Sequence[int],
+        offsets: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Give each column's choice probability within its set."""
         utility = self.w @ features
-        utility[starts] += offsets
+        utility += offsets
         utility -= np.repeat(np.maximum.reduceat(utility, starts), sizes)
         p = np.exp(utility, out=utility)
         p /= np.repeat(np.add.reduceat(p, starts), sizes)

@@ -9,6 +9,7 @@ happens and learning anew from the log give the same bytes.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from recsys.learn.behaviour import RECENT, RING, Behaviour
 from recsys.learn.choice import ChoiceModel, utilities
 from recsys.learn.features import feature_matrix, features_of
-from recsys.learn.gather import Gathered, gather
+from recsys.learn.gather import OFFSET, Gathered, gather
 from recsys.learn.moment import Moment, moment
 from recsys.types import Context, Event
 
@@ -36,7 +37,8 @@ LOG_UNTOUCHED: Final = math.log(1000.0)  # slot 0 stands for so many untouched i
 # waits is always a small part of what is known: one more for each so many choices, up to the block.
 CHOICES_A_STEP: Final = 64
 BLOCK: Final = 16
-DRAWS: Final = 8  # items drawn at random into an organic choice set
+DRAWS: Final = 16  # items drawn at random into an organic choice set, at most
+_NUMBERS: Final = struct.Struct(f"<{DRAWS}I")
 
 
 @dataclass(slots=True)
@@ -55,7 +57,6 @@ class PendingChoice:
     gathered: Gathered
     target: int
     weight: float
-    offset: float
 
 
 @dataclass(slots=True)
@@ -126,7 +127,7 @@ def learn_pending(state: State) -> None:
             [choice.gathered.columns.shape[1] for choice in waiting],
             [choice.target for choice in waiting],
             [choice.weight for choice in waiting],
-            [choice.offset for choice in waiting],
+            np.concatenate([choice.gathered.columns[OFFSET] for choice in waiting]),
         )
 
 
@@ -163,12 +164,12 @@ def _choice(state: State, event: Event, now: Moment) -> None:
     weight = state.kind_weights.get(event.kind, 1.0)
     known = b.slots.get(event.item_id, 0)
     if weight and b.n_slots > 1:
-        candidates, shown_at_s = _choice_set(state, event, known)
+        candidates, offsets, shown_at_s = _choice_set(state, event, known)
         if len(candidates) > 1:
             gathered = gather(b, candidates, now, shown_at_s=shown_at_s)
+            gathered.columns[OFFSET] = offsets
             target = int(np.flatnonzero(candidates == known)[0])
-            offset = 0.0 if shown_at_s is not None else LOG_UNTOUCHED
-            state.pending.append(PendingChoice(gathered, target, weight, offset))
+            state.pending.append(PendingChoice(gathered, target, weight))
             state.n_choices += 1
             if len(state.pending) >= min(1 + state.n_choices // CHOICES_A_STEP, BLOCK):
                 learn_pending(state)
@@ -182,38 +183,46 @@ def _choice(state: State, event: Event, now: Moment) -> None:
         slate.chosen.add(b.slots.get(event.item_id, 0))
 
 
-def _choice_set(state: State, event: Event, known: int) -> tuple[NDArray[np.intp], float | None]:
-    """Give the slots among which the event chose, ``known`` among them, and when they were shown."""
+def _choice_set(
+    state: State, event: Event, known: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64] | float, float | None]:
+    """Give the slots among which the event chose, ``known`` among them, their offsets, and when they were shown."""
     slate = state.slates.get(event.slate) if event.slate is not None else None
     if slate is not None and known in slate.slots and known not in slate.chosen:
         examined = slate.slots[: slate.slots.index(known) + 2]  # up to and just past the choice
         left = [slot for slot in examined if slot not in slate.chosen]
-        return np.array(left, np.intp), slate.shown_at_s
-    return _active(state, event, known), None
+        return np.array(left, np.intp), 0.0, slate.shown_at_s
+    return *_active(state, event, known), None
 
 
-def _active(state: State, event: Event, known: int) -> NDArray[np.intp]:
-    """Give the active items' slots, sorted, the never-seen slot 0 standing for every untouched item."""
-    b = state.behaviour
-    size = state.choice_set_size
+def _active(state: State, event: Event, known: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Give the slots that an event without a slate chose among, and the logarithm of what each stands for.
+
+    Up to ``choice_set_size`` all slots. Above, the items used last, those that followed the last item
+    and those used most stand for themselves; of the rest a few are drawn, and each of
+    them stands for its share of the rest. Slot 0 stands for everything untouched.
+    """
+    b, size = state.behaviour, state.choice_set_size
     if b.n_slots <= size:
-        return np.arange(b.n_slots)
-    last, position = int(b.cursor[1]), int(b.cursor[0])
+        offsets = np.zeros(b.n_slots)
+        offsets[0] = LOG_UNTOUCHED
+        return np.arange(b.n_slots), offsets
+    position, last = int(b.cursor[0]), int(b.cursor[1])
     followers = int(b.next_n[last])
-    n_recent, n_follow = min(position, RECENT, max(size // 2 - 2, 0)), min(followers, RING, size // 4)
-    n_some = min(size // 8, DRAWS)
-    ends = np.cumsum((2, n_recent, n_follow, n_some, n_some)).tolist()
+    n_draws = min(size // 4, DRAWS)
+    n_recent, n_follow, n_heavy = min(position, RECENT, size // 4), min(followers, RING, size // 4), size // 8
+    ends = np.cumsum((1, n_recent, n_follow, n_heavy)).tolist()
     pool = np.zeros(ends[-1], np.intp)
-    pool[1] = known
     _newest(b.recent, position, pool[ends[0] : ends[1]])
     _newest(b.next_item[last], followers, pool[ends[1] : ends[2]])
-    pool[ends[2] : ends[3]] = b.heavy[:n_some]
-    pool[ends[3] :] = _draw(event, b.n_slots, n_some)
-    pool.sort()
-    first = np.empty(len(pool), np.bool_)
-    first[0] = True
-    np.not_equal(pool[1:], pool[:-1], out=first[1:])
-    return pool[first]
+    pool[ends[2] :] = b.heavy[:n_heavy]
+    always = set(pool.tolist())
+    rest = {known, *_draw(event, b.n_slots, n_draws)} - always
+    candidates = sorted(always | rest)
+    offset = math.log((b.n_slots - len(always)) / len(rest)) if rest else 0.0
+    offsets = np.array([offset if slot in rest else 0.0 for slot in candidates])
+    offsets[0] = LOG_UNTOUCHED
+    return np.array(candidates), offsets
 
 
 def _newest(ring: NDArray[np.int32], n_written: int, out: NDArray[np.intp]) -> None:
@@ -225,7 +234,7 @@ def _newest(ring: NDArray[np.int32], n_written: int, out: NDArray[np.intp]) -> N
         out[n:] = ring[len(ring) - len(out) + n :]
 
 
-def _draw(event: Event, n_slots: int, n: int) -> NDArray[np.uint64]:
+def _draw(event: Event, n_slots: int, n: int) -> list[int]:
     """Draw slots with a seed that depends on the event's time and item, never on its random id."""
-    digest = blake2b(b"%d/%s" % (event.at_us, event.item_id.encode()), digest_size=8 * DRAWS).digest()
-    return np.frombuffer(digest, "<u8", n) % np.uint64(n_slots - 1) + np.uint64(1)
+    seed = b"%d/%s" % (event.at_us, event.item_id.encode())
+    return [1 + number % (n_slots - 1) for number in _NUMBERS.unpack(blake2b(seed).digest())[:n]]

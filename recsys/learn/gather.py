@@ -30,6 +30,7 @@ __all__ = [
     "N_COLUMN_ROWS",
     "N_RING_ROWS",
     "N_SCALARS",
+    "OFFSET",
     "PLACE",
     "POSITION",
     "RHYTHM_FADING",
@@ -53,7 +54,8 @@ HOUR_BIN: Final = N_ROWS
 WEEK_BIN: Final = N_ROWS + 1
 PLACE: Final = N_ROWS + 2  # 1 + an entry of the ring that names the candidate, 0 for none
 CONTEXT: Final = N_ROWS + 3
-N_COLUMN_ROWS: Final = N_ROWS + 4
+OFFSET: Final = N_ROWS + 4  # added to the column's utility when a choice is learnt; no feature
+N_COLUMN_ROWS: Final = N_ROWS + 5
 
 # Rows of ``ring``: what followed the last item, an entry a column.
 RING_PLACE, RING_SAME, RING_AT, RING_HALF_HOUR, RING_LOG_GAP = range(5)
@@ -78,7 +80,7 @@ _PLACES: Final = np.arange(1, RING + 1)
 
 @dataclass(slots=True)
 class Gathered:
-    """Raw values, all float64: ``columns`` (17, n candidates), ``ring`` (5, m entries), ``scalars`` (18,)."""
+    """Raw values, all float64: ``columns`` (18, n candidates), ``ring`` (5, m entries), ``scalars`` (18,)."""
 
     columns: NDArray[np.float64]
     ring: NDArray[np.float64]

@@ -30,14 +30,19 @@ def model_of(rng: np.random.Generator, d: int) -> ChoiceModel:
     return model
 
 
+def first(X: Floats, offset: float) -> Floats:
+    """Offsets of columns of which only the first has one."""
+    return np.array([offset] + [0.0] * (X.shape[1] - 1))
+
+
 def choose(model: ChoiceModel, X: Floats, target: int, weight: float, offset: float = 0.0) -> None:
     """One choice, by itself."""
-    model.learn(X, [X.shape[1]], [target], [weight], [offset])
+    model.learn(X, [X.shape[1]], [target], [weight], first(X, offset))
 
 
 def reject(model: ChoiceModel, X: Floats, target: int, weight: float, offset: float = 0.0) -> None:
     """One rejection, by itself."""
-    model.learn(X, [X.shape[1]], [target], [-weight], [offset])
+    model.learn(X, [X.shape[1]], [target], [-weight], first(X, offset))
 
 
 def probabilities(w: Floats, X: Floats, n_first: float = 1.0) -> list[float]:
@@ -106,7 +111,8 @@ def test_a_block_is_one_step_for_all_its_choices_seen_from_the_same_weights(
     precision = model.precision0 + kept * (model.precision - model.precision0) + information
     expected = model.w + np.linalg.inv(precision) @ gradient
     weights = [-0.7 if rejected else 0.7 for _, rejected, _ in block]
-    model.learn(np.concatenate(sets, axis=1), [n for n, _, _ in block], targets, weights, [o for _, _, o in block])
+    offsets = np.concatenate([first(X, offset) for X, (_, _, offset) in zip(sets, block, strict=True)])
+    model.learn(np.concatenate(sets, axis=1), [n for n, _, _ in block], targets, weights, offsets)
     np.testing.assert_allclose(model.precision, precision, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(model.w, expected, rtol=1e-8, atol=1e-9)
 

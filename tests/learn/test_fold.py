@@ -40,7 +40,7 @@ class Seen:
     target: str
     weight: float  # negative: turned down
     shown_at_s: float | None
-    offset: float
+    offsets: list[float]
 
 
 class Spy(ChoiceModel):
@@ -65,15 +65,16 @@ class Spy(ChoiceModel):
         sizes: Sequence[int],
         targets: Sequence[int],
         weights: Sequence[float],
-        offsets: Sequence[float],
+        offsets: Floats,
     ) -> None:
         assert features.shape == (N_FEATURES, sum(sizes))
         assert sizes == [len(items) for _, items, _ in self.asked]
         self.blocks.append(len(sizes))
-        for (number, items, shown_at_s), target, weight, offset in zip(
-            self.asked, targets, weights, offsets, strict=True
+        each = np.split(offsets, np.cumsum(sizes)[:-1])
+        for (number, items, shown_at_s), target, weight, of_items in zip(
+            self.asked, targets, weights, each, strict=True
         ):
-            self.seen.append(Seen(number, items, items[target], weight, shown_at_s, offset))
+            self.seen.append(Seen(number, items, items[target], weight, shown_at_s, of_items.tolist()))
         self.asked.clear()
 
 
@@ -123,7 +124,7 @@ def clicked(*items: str, slate: str = "s", of: str = "abcdef") -> list[Event]:
 def test_a_slate_is_examined_up_to_and_just_past_the_click(item: str, examined: str) -> None:
     seen = last(clicked(item))
     assert seen.items == list(examined)
-    assert (seen.target, seen.weight, seen.shown_at_s, seen.offset) == (item, 1.0, MONDAY_S, 0.0)
+    assert (seen.target, seen.weight, seen.shown_at_s, set(seen.offsets)) == (item, 1.0, MONDAY_S, {0.0})
 
 
 def test_a_second_click_is_a_choice_among_what_was_left() -> None:
@@ -164,7 +165,8 @@ def test_everything_else_is_a_choice_among_all_that_is_active(events: list[Event
     assert seen.shown_at_s is None, why
     assert sorted(seen.items) == sorted({UNTOUCHED, *known})
     assert seen.target == (events[-1].item_id if events[-1].item_id in known else UNTOUCHED)
-    assert seen.offset == LOG_UNTOUCHED > 0
+    assert seen.offsets == [LOG_UNTOUCHED if item == UNTOUCHED else 0.0 for item in seen.items]
+    assert LOG_UNTOUCHED > 0
 
 
 def test_only_the_newest_slates_wait_for_a_choice() -> None:
@@ -305,9 +307,21 @@ def test_a_choice_set_is_bounded_and_holds_the_chosen_and_the_recent(size: int) 
         if len(known) < size:
             assert set(seen.items) == {UNTOUCHED, *known}
         else:
-            n_recent = min(max(size // 2 - 2, 0), 64)
+            n_recent = min(size // 4, 64)
             recent = {e.item_id for e in events[max(seen.number - n_recent, 0) : seen.number]}
             assert recent <= set(seen.items)
+
+
+@pytest.mark.parametrize("size", [2, 3, 8, 64])
+def test_drawn_candidates_stand_for_all_those_not_drawn(size: int) -> None:
+    items = [f"i{n % 97 if n < 300 else n * n % 97}" for n in range(600)]
+    events = [event(n, MONDAY_S + 60 * n, item) for n, item in enumerate(items)]
+    for seen in choices(events, replace(SETTINGS, choice_set_size=size))[-200:]:
+        stands_for = dict(zip(seen.items, np.exp(seen.offsets), strict=True))
+        assert stands_for.pop(UNTOUCHED) == pytest.approx(np.exp(LOG_UNTOUCHED))
+        drawn = [share for share in stands_for.values() if share > 1]
+        assert sum(stands_for.values()) == pytest.approx(97) or not drawn
+        assert len(set(drawn)) <= 1, "each stands for as many as the next"
 
 
 def test_a_choice_set_holds_what_usually_follows_and_something_from_far_away() -> None:
