@@ -209,8 +209,8 @@ def _active(state: State, event: Event, known: int) -> tuple[NDArray[np.intp], N
         return np.arange(b.n_slots), offsets
     position, last = int(b.cursor[0]), int(b.cursor[1])
     followers = int(b.next_n[last])
-    n_draws = min(size // 4, DRAWS)
     n_recent, n_follow, n_heavy = min(position, RECENT, size // 4), min(followers, RING, size // 4), size // 8
+    n_draws = min(size // 4, DRAWS, size - 2 - 2 * (size // 4) - n_heavy)
     ends = np.cumsum((1, n_recent, n_follow, n_heavy)).tolist()
     pool = np.zeros(ends[-1], np.intp)
     _newest(b.recent, position, pool[ends[0] : ends[1]])

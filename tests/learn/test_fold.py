@@ -324,6 +324,14 @@ def test_drawn_candidates_stand_for_all_those_not_drawn(size: int) -> None:
         assert len(set(drawn)) <= 1, "each stands for as many as the next"
 
 
+def test_large_choice_sets_are_bounded_too() -> None:
+    log = uses([*(f"i{n}" for n in range(320)), "i3"])
+    for size in (270, 319, 1000):
+        seen = last(log, Settings(choice_set_size=size))
+        assert {UNTOUCHED, "i3"} <= set(seen.items)
+        assert len(seen.items) <= min(size, 321)
+
+
 def test_a_choice_set_holds_what_usually_follows_and_something_from_far_away() -> None:
     log = uses([*"ab" * 3, *(f"i{n}" for n in range(200)), "a", "z"])
     seen = last(log)
