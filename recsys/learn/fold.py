@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learn.behaviour import RECENT, RING, Behaviour
+from recsys.learn.behaviour import HEAVY, RECENT, RING, Behaviour
 from recsys.learn.choice import ChoiceModel, utilities
 from recsys.learn.features import feature_matrix, features_of
 from recsys.learn.gather import OFFSET, Gathered, gather
@@ -209,7 +209,8 @@ def _active(state: State, event: Event, known: int) -> tuple[NDArray[np.intp], N
         return np.arange(b.n_slots), offsets
     position, last = int(b.cursor[0]), int(b.cursor[1])
     followers = int(b.next_n[last])
-    n_recent, n_follow, n_heavy = min(position, RECENT, size // 4), min(followers, RING, size // 4), size // 8
+    n_recent, n_follow = min(position, RECENT, size // 4), min(followers, RING, size // 4)
+    n_heavy = min(size // 8, HEAVY)
     n_draws = min(size // 4, DRAWS, size - 2 - 2 * (size // 4) - n_heavy)
     ends = np.cumsum((1, n_recent, n_follow, n_heavy)).tolist()
     pool = np.zeros(ends[-1], np.intp)
