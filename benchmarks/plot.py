@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.report import Result, Table
-from recsys.types import Metric
+from recsys.reports import Metric
 
 __all__ = ["write_plots"]
 

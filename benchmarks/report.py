@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from recsys.types import Metric
+from recsys.reports import Metric
 
 __all__ = ["Cell", "Result", "Table", "machine", "markdown", "print_result", "write_result"]
 

@@ -5,6 +5,8 @@ ranking model from it after every event, and answers in-process. Nothing leaves
 the device, and what is forgotten was never known.
 """
 
+import typing as _typing
+
 from recsys.errors import (
     BusyError,
     CheckpointError,
@@ -24,22 +26,20 @@ from recsys.errors import (
 from recsys.prior import Prior
 from recsys.recommender import Recommender
 from recsys.settings import Settings
-from recsys.types import (
-    Evaluation,
-    Event,
-    Explanation,
-    Finding,
-    Habit,
-    Item,
-    Metric,
-    Profile,
-    Reason,
-    Receipt,
-    Recommendation,
-    Slate,
-    Stats,
-    Term,
-)
+from recsys.types import Event, Item, Reason, Recommendation, Slate
+
+if _typing.TYPE_CHECKING:
+    from recsys.reports import (
+        Evaluation,
+        Explanation,
+        Finding,
+        Habit,
+        Metric,
+        Profile,
+        Receipt,
+        Stats,
+        Term,
+    )
 
 __all__ = [
     "BusyError",
@@ -75,3 +75,17 @@ __all__ = [
     "WrongKeyError",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Load the records of reports when one is first asked for."""
+    if name in __all__:
+        from recsys import reports
+
+        return getattr(reports, name)
+    raise AttributeError(f"module 'recsys' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the names that load later too."""
+    return sorted({*globals(), *__all__})

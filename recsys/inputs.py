@@ -15,6 +15,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeAlias, cast
 
+import numpy as np
+
 from recsys.errors import InputError
 from recsys.types import Context, Event, Item, Scalar, Slate
 
@@ -121,7 +123,7 @@ def finite(value: object, field: str, low: float = -math.inf, high: float = math
 def count(value: object, field: str, low: int, high: int) -> int:
     """Check an integer in ``[low, high]``; NumPy's integers are taken too."""
     try:
-        number = None if isinstance(value, bool) else operator.index(cast("int", value))
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(cast("int", value))
     except TypeError:
         number = None
     if number is None:

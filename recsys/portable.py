@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Final, cast
 
 from recsys.errors import InputError, StoreError
@@ -49,7 +48,7 @@ def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], even
             return _write_lines(file, items, events)
     except BaseException as error:
         with suppress(OSError):
-            Path(path).unlink()
+            os.unlink(path)  # noqa: PTH108 - pathlib is slow to import
         if isinstance(error, OSError) and not isinstance(error, StoreError):
             raise StoreError("the export file cannot be written") from None
         raise

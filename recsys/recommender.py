@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import final
+from typing import TYPE_CHECKING, final
 
-from recsys import inputs, portable
+from recsys import inputs
 from recsys.errors import InputError, StoreError
 from recsys.gate import Gate
 from recsys.inputs import At, EventLike, ItemLike
@@ -23,21 +23,12 @@ from recsys.live import Live, keyed
 from recsys.log import SCHEMA_VERSION, Store
 from recsys.prior import Prior
 from recsys.rank.candidates import Catalogue, Pool, everything_known, given
-from recsys.rank.profile import profile
 from recsys.rank.slate import Question, explanation, slate
 from recsys.settings import Settings
-from recsys.types import (
-    Context,
-    Evaluation,
-    Event,
-    Explanation,
-    Finding,
-    Item,
-    Profile,
-    Receipt,
-    Slate,
-    Stats,
-)
+from recsys.types import Context, Event, Item, Slate
+
+if TYPE_CHECKING:
+    from recsys.reports import Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
 __all__ = ["Recommender"]
 
@@ -53,7 +44,7 @@ class Recommender:
     path : str or os.PathLike
         The file; made with mode 0600 when absent. ``":memory:"`` keeps everything in memory.
     key : bytes or callable, optional
-        Encryption at rest is not in this version: anything but None raises ``MissingExtraError``.
+        Encryption at rest is not in this version: anything but None raises ``InputError``.
     settings : Settings, optional
         None takes the defaults.
     prior : Prior or str or os.PathLike, optional
@@ -402,6 +393,8 @@ class Recommender:
 
         Stability: stable
         """
+        from recsys.rank.profile import profile
+
         with self._gate.reading:
             self._sync()
             return profile(self._live.state, self._catalogue, self._prior)
@@ -458,6 +451,8 @@ class Recommender:
 
         Stability: provisional
         """
+        from recsys.reports import Receipt
+
         if not isinstance(everything, bool):
             raise InputError("everything: True or False", field="everything")
         most = inputs.LIMITS["events"]
@@ -494,6 +489,8 @@ class Recommender:
 
         Stability: stable
         """
+        from recsys import portable
+
         with self._gate.reading:
             self._sync()
             items, events = list(self._store.items()), self._store.events()
@@ -507,6 +504,8 @@ class Recommender:
 
         Stability: stable
         """
+        from recsys import portable
+
         items, removed, events = portable.gather(path)
         with self._gate.writing:
             with self._store.transact():
@@ -568,6 +567,8 @@ class Recommender:
 
         Stability: stable
         """
+        from recsys.reports import Finding
+
         with self._gate.reading:
             self._sync()
             findings = [Finding(*found) for found in self._store.check()]
@@ -584,6 +585,8 @@ class Recommender:
 
         Stability: stable
         """
+        from recsys.reports import Stats
+
         with self._gate.reading:
             self._sync()
             checkpoints = self._store.checkpoints()

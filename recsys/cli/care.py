@@ -16,7 +16,7 @@ from recsys.cli.app import EXIT_NOT_FINE
 from recsys.cli.opening import opened
 from recsys.cli.parameters import AS_JSON, FILE, MOMENT
 from recsys.cli.terminal import Column, Terminal, print_json
-from recsys.types import Receipt
+from recsys.reports import Receipt
 
 __all__ = ["check_command", "export_command", "forget_command", "show_receipt"]
 

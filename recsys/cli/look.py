@@ -12,7 +12,8 @@ import click
 from recsys.cli.opening import opened, titles_of
 from recsys.cli.parameters import AS_JSON, CONTEXT, FILE, MOMENT, Number
 from recsys.cli.terminal import Column, Terminal, day_of, print_json, printable, size_text
-from recsys.types import Explanation, Profile, Recommendation, Scalar, Slate, Stats
+from recsys.reports import Explanation, Profile, Stats
+from recsys.types import Recommendation, Scalar, Slate
 
 __all__ = ["explain_command", "inspect_command", "now", "recommend_command", "show_slate", "why"]
 

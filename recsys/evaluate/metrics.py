@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recsys.errors import InputError
-from recsys.types import Metric
+from recsys.reports import Metric
 
 __all__ = [
     "acc_at_k",

@@ -19,8 +19,9 @@ from recsys.evaluate.metrics import acc_at_k, block_interval, ndcg_at_k, recipro
 from recsys.evaluate.rules import MostRecent, MostUsed, is_choice
 from recsys.learn.fold import fold, new_state, score
 from recsys.prior import Prior
+from recsys.reports import Evaluation, Metric
 from recsys.settings import Settings
-from recsys.types import Evaluation, Event, Metric
+from recsys.types import Event
 
 __all__ = ["METRICS", "LearnerModel", "Model", "Outcome", "evaluate_log", "rank_of", "replay"]
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.digest import blake2b
 from recsys.errors import CheckpointError
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURE_VERSION, N_FEATURES

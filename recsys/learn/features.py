@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +62,7 @@ __all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "feature_matr
 FEATURE_VERSION: Final = 1  # raise it when any feature changes: checkpoints and priors depend on it
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """A feature's name, the group its reason belongs to, and its meaning."""
 
     name: str

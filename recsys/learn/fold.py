@@ -12,12 +12,12 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.digest import blake2b
 from recsys.learn.behaviour import HEAVY, RECENT, RING, Behaviour
 from recsys.learn.choice import ChoiceModel, utilities
 from recsys.learn.features import feature_matrix, features_of
@@ -41,17 +41,15 @@ DRAWS: Final = 16  # items drawn at random into an organic choice set, at most
 _NUMBERS: Final = struct.Struct(f"<{DRAWS}I")
 
 
-@dataclass(slots=True)
-class PendingSlate:
+class PendingSlate(NamedTuple):
     """A slate that was shown: its slots in order, when, and which were chosen since."""
 
     slots: tuple[int, ...]
     shown_at_s: float
-    chosen: set[int] = field(default_factory=set)
+    chosen: set[int]
 
 
-@dataclass(slots=True)
-class PendingChoice:
+class PendingChoice(NamedTuple):
     """A choice that waits for its step: what its features are made of, the column taken, the kind's weight."""
 
     gathered: Gathered
@@ -59,7 +57,7 @@ class PendingChoice:
     weight: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class State:
     """All that was learnt: a pure function of the events folded, the prior and the settings.
 
@@ -156,7 +154,7 @@ def _show(state: State, event: Event, now: Moment) -> None:
         state.slates.pop(event.slate, None)
         if len(state.slates) >= PENDING:
             del state.slates[next(iter(state.slates))]
-        state.slates[event.slate] = PendingSlate(slots, now.at_s)
+        state.slates[event.slate] = PendingSlate(slots, now.at_s, set())
 
 
 def _choice(state: State, event: Event, now: Moment) -> None:

@@ -8,8 +8,7 @@ be done for many choices at once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +77,7 @@ N_SCALARS: Final = DECAYED + 9
 _PLACES: Final = np.arange(1, RING + 1)
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """Raw values, all float64: ``columns`` (18, n candidates), ``ring`` (5, m entries), ``scalars`` (18,)."""
 
     columns: NDArray[np.float64]

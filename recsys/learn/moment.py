@@ -7,7 +7,7 @@ week, and the context as the labels of its ``key=value`` pairs.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from recsys.types import Context
 
@@ -18,8 +18,7 @@ WEEK_HOURS = 168  # bins of a local week, Monday 00:00 first
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """When something happened or is asked, and under which circumstances.
 
     Parameters

@@ -14,7 +14,6 @@ import sqlite3
 import stat
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from recsys.errors import BusyError, InputError, RecsysError, StoreError
@@ -145,7 +144,7 @@ def file_id(path: str) -> tuple[int, int, int]:
 def _create_or_check(path: str) -> None:
     """Create the file when it is absent; refuse what is not a regular file."""
     for side in ("-wal", "-shm", "-journal"):
-        if Path(path + side).is_symlink():
+        if os.path.islink(path + side):  # noqa: PTH114 - pathlib is slow to import
             raise StoreError("a file beside the log is a symbolic link: remove it")
     try:
         found = os.lstat(path)
@@ -202,7 +201,7 @@ def _traces(path: str) -> list[tuple[int, int] | None]:
 def _connect(path: str, mode: str, busy_timeout_ms: int) -> sqlite3.Connection:
     query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
     return sqlite3.connect(
-        f"{Path(path).as_uri()}?{query}",
+        f"{_uri(path)}?{query}",
         uri=True,
         timeout=busy_timeout_ms / 1000,
         isolation_level=None,
@@ -240,3 +239,10 @@ def size_of(path: str) -> int:
         return os.lstat(path).st_size
     except OSError:
         return 0
+
+
+def _uri(path: str) -> str:
+    """Spell an absolute path as SQLite's URI; ``pathlib`` can do it too, and is slow to import."""
+    for character, code in (("%", "%25"), ("?", "%3f"), ("#", "%23"), (os.sep, "/")):
+        path = path.replace(character, code)
+    return "file:///" + path.lstrip("/")

@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.digest import blake2b
 from recsys.errors import InputError
 from recsys.learn.features import FEATURE_VERSION, FEATURES, N_FEATURES
 
 __all__ = ["Prior"]
 
-_DEFAULT = Path(__file__).with_name("default") / "prior.json"
+_DEFAULT = os.path.join(os.path.dirname(__file__), "default", "prior.json")  # noqa: PTH118, PTH120 - pathlib is slow to import
 _MAX_BYTES = 1_000_000
 _NARROWEST = 1e-12  # least eigenvalue of a covariance that can be inverted with digits to spare
 
@@ -122,4 +121,5 @@ class Prior:
         head = json.dumps({k: v for k, v in document.items() if k not in ("w0", "P0")}, indent=1)[:-2]
         rows = ",\n  ".join(json.dumps(row) for row in document["P0"])  # type: ignore[attr-defined]
         text = f'{head},\n "w0": {json.dumps(document["w0"])},\n "P0": [\n  {rows}\n ]\n}}\n'
-        Path(path).write_text(text, encoding="utf-8")
+        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
+            file.write(text)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ __all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "everything_known", "given"]
 STEER_STRENGTH: Final = 4.0  # what a steer of 1 adds to a score: odds of about 55 to 1
 
 
-@dataclass(slots=True)
-class Pool:
+class Pool(NamedTuple):
     """The candidates of one ranking.
 
     Parameters

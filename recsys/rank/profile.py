@@ -13,7 +13,7 @@ from recsys.learn.fold import State
 from recsys.prior import Prior
 from recsys.rank.candidates import Catalogue
 from recsys.rank.words import daypart
-from recsys.types import Habit, Profile
+from recsys.reports import Habit, Profile
 
 __all__ = ["profile"]
 

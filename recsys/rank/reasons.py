@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,10 @@ from recsys.learn.features import FEATURES
 from recsys.learn.moment import Moment
 from recsys.rank.candidates import Pool
 from recsys.rank.words import Evidence, daypart, phrase
-from recsys.types import Reason, Term
+from recsys.types import Reason
+
+if TYPE_CHECKING:
+    from recsys.reports import Term
 
 __all__ = ["GROUPS", "Basis", "basis"]
 
@@ -36,8 +38,7 @@ _MEMBERS: Final = {
 }  # which features belong to a group
 
 
-@dataclass(slots=True)
-class Basis:
+class Basis(NamedTuple):
     """What the reasons of a slate are made from: copies, row by position in the slate.
 
     ``features`` is (n_features, k), ``average`` (n_features,), ``weights`` (n_features,);
@@ -69,6 +70,8 @@ class Basis:
 
     def terms(self, position: int) -> tuple[Term, ...]:
         """Give every feature's term, in the model's order, then the steering."""
+        from recsys.reports import Term
+
         parts = self.contributions(position)
         given = [
             Term(f.name, f.group, float(x), float(mean), float(w), float(part))
@@ -99,7 +102,7 @@ class Basis:
     def _evidence(self, group: str, position: int) -> Evidence:
         uses = int(self.uses[position])
         last = float(self.last_s[position]) if uses else None
-        evidence = Evidence(uses, last, self.moment, self.newest_s, self.last_title, uses)
+        evidence = Evidence(uses, last, self.moment, self.newest_s, self.last_title)
         slot = int(self.slots[position])
         if group == "rhythm":
             n_remembered = min(uses, OWN_RING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,10 @@ from recsys.learn.moment import moment
 from recsys.rank.arrange import place
 from recsys.rank.candidates import Catalogue, Pool
 from recsys.rank.reasons import basis
-from recsys.types import Context, Event, Explanation, Recommendation, Slate
+from recsys.types import Context, Event, Recommendation, Slate
+
+if TYPE_CHECKING:
+    from recsys.reports import Explanation
 
 __all__ = ["Question", "explanation", "slate"]
 
@@ -55,6 +59,8 @@ def explanation(
     state: State, catalogue: Catalogue, pool: Pool, question: Question, item_id: str, events: Sequence[Event]
 ) -> Explanation:
     """Explain one item's score among a pool; pure. O(n_candidates)."""
+    from recsys.reports import Explanation
+
     now = moment(*question)
     features = feature_matrix(state.behaviour, pool.slots, now)
     scores = _scores(state, pool, features)

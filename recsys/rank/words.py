@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -35,17 +34,18 @@ def ago(seconds: float) -> str:
     return f"{n} minute{'s' if n > 1 else ''} ago" if n else "just now"
 
 
-@dataclass(slots=True)
 class Evidence:
     """How many events stand behind a group, when the newest was, and what the words need."""
 
-    n_events: int
-    last_at: float | None
-    moment: Moment
-    newest_s: float
-    last_title: str
-    uses: int
-    is_last: bool = False
+    __slots__ = ("is_last", "last_at", "last_title", "moment", "n_events", "newest_s", "uses")
+
+    def __init__(self, uses: int, last_at: float | None, moment: Moment, newest_s: float, last_title: str) -> None:
+        self.uses = self.n_events = uses
+        self.last_at = last_at
+        self.moment = moment
+        self.newest_s = newest_s
+        self.last_title = last_title
+        self.is_last = False
 
     def of(self, at: NDArray[np.uint32]) -> Evidence:
         """The same, with the events at these seconds."""

@@ -17,7 +17,8 @@ from benchmarks.quality import SCENARIOS, published_ranks, replay_logs
 from benchmarks.report import Cell
 from recsys.evaluate import MostRecent, MostUsed, acc_at_k, ndcg_at_k
 from recsys.prior import Prior
-from recsys.types import Event, Metric
+from recsys.reports import Metric
+from recsys.types import Event
 from tests.benchmarks import tiny
 
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import report
 from benchmarks.plot import write_plots
 from benchmarks.report import Result, Table, machine, markdown, print_result, write_result
-from recsys.types import Metric
+from recsys.reports import Metric
 
 RESULT = Result(
     "speed/made-up",

@@ -22,7 +22,7 @@ from recsys.evaluate import (
     ndcg_at_k,
     reciprocal_rank,
 )
-from recsys.types import Metric
+from recsys.reports import Metric
 
 RANKS = [1, 2, 5, 6, 10, 11, 0, None]
 

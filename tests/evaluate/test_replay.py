@@ -14,8 +14,9 @@ from recsys.errors import InputError
 from recsys.evaluate import LearnerModel, MostRecent, MostUsed, Outcome, evaluate_log, replay
 from recsys.evaluate.replay import METRICS, rank_of
 from recsys.prior import Prior
+from recsys.reports import Metric
 from recsys.settings import Settings
-from recsys.types import Event, Metric
+from recsys.types import Event
 
 MINUTE_US = 60_000_000
 

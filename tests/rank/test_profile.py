@@ -9,7 +9,8 @@ from hypothesis import given
 from recsys.learn.checkpoint import encode
 from recsys.learn.features import FEATURES
 from recsys.rank.profile import profile
-from recsys.types import Event, Habit, Profile
+from recsys.reports import Habit, Profile
+from recsys.types import Event
 from tests.learn.histories import DAY, HOUR, MONDAY_S, PRIOR, event, examples, histories, shown, uses
 from tests.rank.worlds import world
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from recsys.learn.fold import State
 from recsys.rank.candidates import Catalogue, Pool, everything_known, given
 from recsys.rank.slate import Question, explanation, slate
-from recsys.types import Context, Event, Explanation, Item, Reason, Slate
+from recsys.reports import Explanation
+from recsys.types import Context, Event, Item, Reason, Slate
 from tests.learn.histories import learnt
 
 TITLES = {"a": "Apples", "b": "Bread", "c": "", "d": "Dates", "e": "Eggs", "f": "Figs", "g": "Grapes", "h": "Honey"}

@@ -1,0 +1,217 @@
+"""The records that answer a question about the log or the model: explanations, profiles, receipts, sizes.
+
+They load when one is first needed. As in :mod:`recsys.types`, no ``repr`` shows content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from recsys.types import Event, Reason
+
+__all__ = [
+    "Evaluation",
+    "Explanation",
+    "Finding",
+    "Habit",
+    "Metric",
+    "Profile",
+    "Receipt",
+    "Stats",
+    "Term",
+]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Term:
+    """One feature's part in a score.
+
+    ``contribution = weight * (value - average)``, where ``average`` is the
+    feature's mean over the candidates.
+
+    Stability: stable
+    """
+
+    feature: str
+    group: str
+    value: float
+    average: float
+    weight: float
+    contribution: float
+
+    def __repr__(self) -> str:
+        return f"Term({self.feature}, {self.contribution:+.3f})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation:
+    """Every term of one item's score, and the events behind it.
+
+    Parameters
+    ----------
+    item_id : str
+        The host's id.
+    score, average_score : float
+        The item's score and the mean over all candidates; their difference is the sum of the terms' contributions.
+    rank : int
+        The item's place among all candidates, from 1.
+    n_candidates : int
+        How many candidates there are.
+    terms : tuple of Term
+        Every feature, in the model's order, then the person's own steering.
+    reasons : tuple of Reason
+        The terms in groups, worded, strongest first.
+    events : tuple of Event
+        The item's events, newest first, at most 100.
+
+    Stability: stable
+    """
+
+    item_id: str
+    score: float
+    average_score: float
+    rank: int
+    n_candidates: int
+    terms: tuple[Term, ...]
+    reasons: tuple[Reason, ...]
+    events: tuple[Event, ...]
+
+    def __repr__(self) -> str:
+        return f"Explanation(<redacted>, score={self.score:.4g}, n_events={len(self.events)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Habit:
+    """One thing that was learnt about the person, readable.
+
+    Stability: provisional
+    """
+
+    text: str
+    item_id: str
+    share: float
+    n_events: int
+    last_at: float | None
+
+    def __repr__(self) -> str:
+        return f"Habit(<redacted>, share={self.share:.3f}, n_events={self.n_events})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Profile:
+    """What was learnt, readable.
+
+    Parameters
+    ----------
+    n_events, n_items : int
+        Events in the log, and items in them.
+    habits : tuple of Habit
+        The items used most lately, the strongest sequences, the clearest rhythms.
+    weights : mapping of str to (float, float)
+        Each feature's weight and its posterior standard deviation.
+    prior_weights : mapping of str to float
+        Where each weight started.
+    steers : mapping of str to float
+        The person's own corrections, by item id or tag, -1 to 1.
+
+    Stability: stable
+    """
+
+    n_events: int
+    n_items: int
+    habits: tuple[Habit, ...]
+    weights: Mapping[str, tuple[float, float]]
+    prior_weights: Mapping[str, float]
+    steers: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        return f"Profile(<redacted>, n_events={self.n_events}, n_items={self.n_items})"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a ``forget`` did.
+
+    Parameters
+    ----------
+    status : str
+        ``"erased"``: the events are gone from the log and from everything learnt.
+    n_events, n_slate_rows, n_checkpoints, n_items : int
+        Rows deleted, per table.
+    n_refolded : int
+        Events folded again to rebuild what had been learnt.
+    ms : float
+        Milliseconds it took.
+
+    Stability: provisional
+    """
+
+    status: str
+    n_events: int
+    n_slate_rows: int
+    n_checkpoints: int
+    n_items: int
+    n_refolded: int
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of ``check``.
+
+    ``severity`` is ``"ok"``, ``"warning"`` or ``"error"``; ``what`` names the
+    thing that was checked; ``message`` says what was found and what to do.
+
+    Stability: stable
+    """
+
+    severity: str
+    what: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A mean over scored events with a bootstrap interval: ``low <= mean <= high``.
+
+    Stability: stable
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Predict, then learn, over the own log.
+
+    ``metrics[ranker][metric]``, where ``ranker`` is ``"recsys"``, ``"most used"`` or
+    ``"most recent"`` and ``metric`` is ``"acc@1"``, ``"acc@5"``, ``"ndcg@10"`` or ``"mrr"``.
+
+    Stability: stable
+    """
+
+    n_events: int
+    n_scored: int
+    metrics: Mapping[str, Mapping[str, Metric]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Sizes and counts, no content.
+
+    Stability: stable
+    """
+
+    size_bytes: int
+    n_events: int
+    n_items: int
+    n_known_items: int
+    n_checkpoints: int
+    checkpoint_bytes: int
+    state_bytes: int
+    schema_version: int
+    feature_version: int
+    paused: bool
