@@ -32,6 +32,7 @@ __all__ = [
     "event_of",
     "explore_of",
     "finite",
+    "flag",
     "item_of",
     "items_of",
     "moment_of",
@@ -39,6 +40,7 @@ __all__ = [
     "path_of",
     "seed_of",
     "slate_id",
+    "some_texts",
     "text",
     "texts",
     "where_of",
@@ -100,6 +102,18 @@ def texts(values: object, field: str, limit: str, most: int, *, distinct: bool =
     if distinct and len(set(checked)) != len(checked):
         raise InputError(f"{field}: must not hold duplicates", field=field)
     return checked
+
+
+def some_texts(values: object, field: str, limit: str) -> list[str] | None:
+    """Check a list of strings, of which some may stand twice; None stays None."""
+    return None if values is None else texts(values, field, limit, LIMITS["events"], distinct=False)
+
+
+def flag(value: object, field: str) -> bool:
+    """Check True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{field}: True or False", field=field)
+    return value
 
 
 def finite(value: object, field: str, low: float = -math.inf, high: float = math.inf) -> float:

@@ -453,12 +453,8 @@ class Recommender:
         """
         from recsys.reports import Receipt
 
-        if not isinstance(everything, bool):
-            raise InputError("everything: True or False", field="everything")
-        most = inputs.LIMITS["events"]
-        uids = None if events is None else inputs.texts(events, "events", "uid", most, distinct=False)
-        ids = None if items is None else inputs.texts(items, "items", "id", most, distinct=False)
-        names = None if kinds is None else inputs.texts(kinds, "kinds", "kind", most, distinct=False)
+        uids, ids = inputs.some_texts(events, "events", "uid"), inputs.some_texts(items, "items", "id")
+        names, all_of_it = inputs.some_texts(kinds, "kinds", "kind"), inputs.flag(everything, "everything")
         since_us = None if since is None else inputs.moment_of(since, "since")[0]
         until_us = None if until is None else inputs.moment_of(until, "until")[0]
         started = time.perf_counter()
@@ -466,7 +462,7 @@ class Recommender:
             with self._store.transact():
                 self._sync()
                 deleted = self._store.delete(
-                    uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=everything
+                    uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=all_of_it
                 )
             self._residue = True
             n_refolded = self._reload()

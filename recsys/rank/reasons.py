@@ -102,7 +102,7 @@ class Basis(NamedTuple):
     def _evidence(self, group: str, position: int) -> Evidence:
         uses = int(self.uses[position])
         last = float(self.last_s[position]) if uses else None
-        evidence = Evidence(uses, last, self.moment, self.newest_s, self.last_title)
+        evidence = Evidence(uses, last, self.moment, self.newest_s, self.last_title, uses)
         slot = int(self.slots[position])
         if group == "rhythm":
             n_remembered = min(uses, OWN_RING)

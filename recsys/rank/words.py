@@ -15,6 +15,7 @@ __all__ = ["Evidence", "ago", "daypart", "phrase"]
 
 _PARTS: Final = ((5, "nights"), (12, "mornings"), (17, "afternoons"), (22, "evenings"), (24, "nights"))
 _WEEKEND: Final = 5  # Saturday
+_OFTEN: Final = 4  # uses from which "often" is said
 
 
 def daypart(week_minute: int) -> str:
@@ -39,13 +40,23 @@ class Evidence:
 
     __slots__ = ("is_last", "last_at", "last_title", "moment", "n_events", "newest_s", "uses")
 
-    def __init__(self, uses: int, last_at: float | None, moment: Moment, newest_s: float, last_title: str) -> None:
-        self.uses = self.n_events = uses
+    def __init__(  # the order of the sentence above
+        self,
+        n_events: int,
+        last_at: float | None,
+        moment: Moment,
+        newest_s: float,
+        last_title: str,
+        uses: int,
+        is_last: bool = False,  # noqa: FBT001, FBT002 - the last of a record's fields
+    ) -> None:
+        self.n_events = n_events
         self.last_at = last_at
         self.moment = moment
         self.newest_s = newest_s
         self.last_title = last_title
-        self.is_last = False
+        self.uses = uses
+        self.is_last = is_last
 
     def of(self, at: NDArray[np.uint32]) -> Evidence:
         """The same, with the events at these seconds."""
@@ -74,7 +85,9 @@ def _context(evidence: Evidence) -> str:
 
 
 def _often(e: Evidence) -> str:
-    return f"you use this often ({_times(e.uses)})" if e.uses else "it is new to you"
+    if e.uses >= _OFTEN:
+        return f"you use this often ({_times(e.uses)})"
+    return f"you used this before ({_times(e.uses)})" if e.uses else "it is new to you"
 
 
 def _recent(e: Evidence) -> str:

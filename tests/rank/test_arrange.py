@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,6 +127,6 @@ def test_no_candidates_give_an_empty_list(explore: float) -> None:
     nobody = Pool(slice(0, 2), ["", "a"], np.array([False, False]), [])
     for pool, scores in ((nobody, np.zeros(2)), (Pool(np.array([], np.intp), []), np.zeros(0))):
         assert place(pool, scores, 5, explore, 1) == []
-    some = replace(nobody, untouched=["b"])
+    some = Pool(slice(0, 2), ["", "a"], np.array([False, False]), ["b"])
     assert place(some, np.zeros(2), 0, explore, 1) == []
     assert [item_id for item_id, _, _, _ in place(some, np.zeros(2), 5, explore, 1)] == ["b"]

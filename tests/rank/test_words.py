@@ -97,7 +97,7 @@ def test_every_group_and_direction_has_words(
     ("group", "sign", "evidence", "words"),
     [
         ("frequency", 1, {"uses": 12}, "you use this often (12 times)"),
-        ("frequency", 1, {"uses": 1}, "you use this often (once)"),
+        ("frequency", 1, {"uses": 1}, "you used this before (once)"),
         ("frequency", 1, {"uses": 0}, "it is new to you"),
         ("frequency", -1, {"uses": 0}, "you have not used this yet"),
         ("frequency", -1, {"uses": 1}, "you use others more (once so far)"),
