@@ -97,6 +97,8 @@ def test_every_group_and_direction_has_words(
     ("group", "sign", "evidence", "words"),
     [
         ("frequency", 1, {"uses": 12}, "you use this often (12 times)"),
+        ("frequency", 1, {"uses": 4}, "you use this often (4 times)"),
+        ("frequency", 1, {"uses": 3}, "you used this before (3 times)"),
         ("frequency", 1, {"uses": 1}, "you used this before (once)"),
         ("frequency", 1, {"uses": 0}, "it is new to you"),
         ("frequency", -1, {"uses": 0}, "you have not used this yet"),
