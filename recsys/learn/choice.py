@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 __all__ = ["ChoiceModel", "utilities"]
 
 MEMORY: Final = 0.998  # f: what is kept of the evidence at each update
+_PIECE: Final = 256  # columns multiplied at once: few enough that BLAS keeps to one thread and rounds alike
 _NEARLY_SURE: Final = 0.95  # a rejected item's probability is clamped here: the step stays bounded
 
 
@@ -40,6 +41,14 @@ def utilities(w: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[
         return utilities(w, np.repeat(features, 2, axis=1))[:1]
     given: NDArray[np.float64] = np.add.reduce(features * w[:, None], axis=0)
     return given
+
+
+def _gram(A: NDArray[np.float64], B: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give ``A Bᵀ`` of two matrices (d, n), summed over pieces of the columns."""
+    total: NDArray[np.float64] = A[:, :_PIECE] @ B[:, :_PIECE].T
+    for at in range(_PIECE, A.shape[1], _PIECE):
+        total += A[:, at : at + _PIECE] @ B[:, at : at + _PIECE].T
+    return total
 
 
 class ChoiceModel:
@@ -97,7 +106,7 @@ class ChoiceModel:
         odds = np.minimum(p[columns], _NEARLY_SURE)
         odds /= 1.0 - odds
         p *= np.repeat(np.maximum(strength, 0.0), sizes)
-        information = (centred * p) @ centred.T
+        information = _gram(centred * p, centred)
         against = strength < 0
         if against.any():
             strength = np.where(against, strength * odds, strength)
@@ -116,7 +125,8 @@ class ChoiceModel:
         offsets: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Give each column's choice probability within its set."""
-        utility = self.w @ features
+        pieces = range(0, features.shape[1], _PIECE)
+        utility = np.concatenate([self.w @ features[:, at : at + _PIECE] for at in pieces])
         utility += offsets
         utility -= np.repeat(np.maximum.reduceat(utility, starts), sizes)
         p = np.exp(utility, out=utility)
