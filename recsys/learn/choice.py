@@ -126,7 +126,7 @@ class ChoiceModel:
     ) -> NDArray[np.float64]:
         """Give each column's choice probability within its set."""
         pieces = range(0, features.shape[1], _PIECE)
-        utility = np.concatenate([self.w @ features[:, at : at + _PIECE] for at in pieces])
+        utility: NDArray[np.float64] = np.concatenate([self.w @ features[:, at : at + _PIECE] for at in pieces])
         utility += offsets
         utility -= np.repeat(np.maximum.reduceat(utility, starts), sizes)
         p = np.exp(utility, out=utility)
