@@ -109,16 +109,18 @@ class OneFold(RuleBasedStateMachine):
     @initialize(n=st.sampled_from((20, 0, 34)))
     def begin(self, n: int) -> None:
         if n:
-            self.record_many(n, n, 0)
-            self.maintain()
+            self.record_many(n, n, 0)  # a checkpoint follows
+            self.record_many(n + 1, 3, 60)  # and a few events after it
 
     # -- what happens ---------------------------------------------------------
 
-    @rule(item=_items, kind=_kinds, context=_contexts, step=st.integers(0, 900), value=st.none() | st.floats(-9, 9))
+    @rule(item=_items, kind=_kinds, context=_contexts, step=st.integers(-90, 900), value=st.none() | st.floats(-9, 9))
     def record(self, item: str, kind: str, context: dict[str, Any], step: int, value: float | None) -> None:
-        self.now += step
-        uid = self.rec.record(item, kind, at=moment(self.now, 60), context=context, value=value)
-        self.events.append(Event(self.now * 1_000_000, uid, item, kind, 60, value, context))
+        at_s = self.now + step
+        self.counts["late events"] += any(event.at_us > at_s * 1_000_000 for event in self.events)
+        self.now = max(self.now, at_s)
+        uid = self.rec.record(item, kind, at=moment(at_s, 60), context=context, value=value)
+        self.events.append(Event(at_s * 1_000_000, uid, item, kind, 60, value, context))
 
     @rule(seed=st.integers(0, 99), n=st.integers(1, 12), step=st.integers(0, 600))
     def record_many(self, seed: int, n: int, step: int) -> None:
