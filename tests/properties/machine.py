@@ -110,7 +110,8 @@ class OneFold(RuleBasedStateMachine):
     def begin(self, n: int) -> None:
         if n:
             self.record_many(n, n, 0)  # a checkpoint follows
-            self.record_many(n + 1, 3, 60)  # and a few events after it
+            self.record_many(n + 1, 3, 60)  # and a few events after it, one of them late
+            self.record(ITEMS[0], "play", {}, -30, None)
 
     # -- what happens ---------------------------------------------------------
 
