@@ -400,6 +400,21 @@ def test_a_forgotten_habit_leaves_the_scores_of_a_life_without_it(rec: Recommend
     assert [(r.item_id, r.score) for r in rec.recommend(3, at=START + 9 * DAY)] == before
 
 
+def test_what_a_reader_holds_back_is_pending_until_maintain_finds_the_way_free(path: Path) -> None:
+    """F5."""
+    with Recommender(path, settings=Settings(synchronous="normal", busy_timeout_ms=20)) as rec:
+        rec.record_many([{"item_id": "a-secret", "at": START}, {"item_id": "b", "at": START + 1}])
+        reading = rec._store.events()
+        next(reading)
+        assert rec.forget(items=["a-secret"]).status == "pending"
+        assert order(rec) == ["b"]
+        assert rec.maintain() is True
+        reading.close()
+        assert rec.maintain() is False
+        rec.pause()  # nothing is written by what comes
+    assert b"a-secret" not in path.read_bytes()
+
+
 def test_an_export_is_readable_private_and_complete(rec: Recommender, tmp_path: Path) -> None:
     rec.add(ALBUMS)
     habit(rec, days=2, context={"place": "home"})
