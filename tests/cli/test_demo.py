@@ -224,7 +224,8 @@ def test_a_reader_that_takes_arguments_for_programs_is_caught(tmp_path: Path, mo
         return shellwords.Reading(text.split(), 0, is_open=False, awaits_here=False, end=len(text))
 
     monkeypatch.setattr("recsys.cli.history.programs", naive)
-    (tmp_path / "history").write_text(as_zsh([f"ls {MARK}argument"] * 30))
+    # two arguments, since the demo forgets the first of its ranking, and what is forgotten is found nowhere
+    (tmp_path / "history").write_text(as_zsh([f"ls {MARK}one {MARK}two"] * 30))
     assert traces(tmp_path / "history", tmp_path / "me.db") == ["output", "me.db"]
 
 
