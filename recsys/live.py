@@ -51,15 +51,24 @@ class Live:
         self._saved = 0  # events in the newest checkpoint
         self._blob_bytes = 0
         self._broken = False
+        self._passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
         self.load()
 
-    def load(self) -> int:
-        """Build the state anew from the newest fitting checkpoint; returns how many events were folded."""
-        self._broken = True
+    def load(self, *, near: Key | None = None) -> int:
+        """Build the state anew from the newest fitting checkpoint; returns how many events were folded.
+
+        When that is far before ``near``, where the log was changed, a checkpoint is taken on the way there
+        for :meth:`save_passed` to write: changes come in groups.
+        """
+        self._broken, self._passed = True, None
         damaged: list[Key] = []
         self.state, self.key = self._start(damaged)
         self._saved = self.state.n_events
-        n_folded = self.follow()
+        n_start = self._saved
+        if near is not None:
+            self._pass(near)
+        self.follow()
+        n_folded = self.state.n_events - n_start
         if damaged:  # only now: of a log that is damaged itself not a byte is changed
             self._drop(damaged)
         return n_folded
@@ -113,6 +122,15 @@ class Live:
             self._store.drop_checkpoints(self._surplus())
         self._saved, self._blob_bytes = self.state.n_events, len(blob)
 
+    def save_passed(self) -> None:
+        """Write the checkpoint taken on the way of the last :meth:`load`, if one was and the log is still the same."""
+        passed, self._passed = self._passed, None
+        if passed is not None:
+            key, n_events, blob = passed
+            self._store.save_checkpoint(key, n_events, self.basis, blob)
+            self._saved, self._blob_bytes = n_events, len(blob)
+            self._store.drop_checkpoints(self._surplus())
+
     def rebuilt(self) -> State:
         """Fold the whole log from the beginning, without any checkpoint, and return that state."""
         state = new_state(self._prior, self._settings)
@@ -123,6 +141,19 @@ class Live:
     def agrees(self) -> bool:
         """Whether the state is, to the byte, what the log teaches. O(events)."""
         return encode(self.rebuilt(), self.basis) == encode(self.state, self.basis)
+
+    def _pass(self, near: Key) -> None:
+        """Fold up to the last round number of events before ``near``, if that is far, and take a checkpoint there."""
+        every = self._settings.checkpoint_events
+        n_wanted = self._store.n_events(before=near) // every * every
+        if n_wanted - self.state.n_events < every:
+            return
+        for event in self._store.events(after=self.key, until=near):
+            fold(self.state, event)
+            self.key = event.key
+            if self.state.n_events == n_wanted:
+                self._passed = (event.key, n_wanted, encode(self.state, self.basis))
+                return
 
     def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:
         """Give the newest state that fits, and note the checkpoints that are damaged."""

@@ -465,7 +465,7 @@ class Recommender:
                     uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=all_of_it
                 )
             self._residue = True
-            n_refolded = self._reload()
+            n_refolded = self._relearn(deleted.oldest_key)
             n_items = self._drop_stale_tombstones()
             erased = self._scrub()
             return Receipt(
@@ -635,7 +635,7 @@ class Recommender:
                 learnt = self._store.append(ordered, late=late)
             with suppress(StoreError):  # The events are durable: what fails from here on is made good by the next call.
                 if late:
-                    self._reload()
+                    self._relearn(ordered[0].key)
                 else:
                     live.learn(learnt)
                 if live.due:
@@ -669,6 +669,15 @@ class Recommender:
         """Learn anew from the nearest checkpoint; returns how many events were folded."""
         self._catalogue.forget_slots()
         return self._live.load()
+
+    def _relearn(self, near: tuple[int, str] | None) -> int:
+        """Learn anew after a change of the log at a key, so that the next change near it costs less."""
+        self._catalogue.forget_slots()
+        n_folded = self._live.load(near=near)
+        with suppress(StoreError), self._store.transact():  # a checkpoint is a cache: without it the next time is slow
+            self._sync()
+            self._live.save_passed()
+        return n_folded
 
     def _drop_stale_tombstones(self) -> int:
         """Let go of removed items without history: nothing may remind of them. Returns how many."""

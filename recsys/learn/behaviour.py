@@ -72,7 +72,7 @@ OWN_RING: Final = 16  # uses remembered of each item
 RECENT: Final = 64  # last uses, for choice sets
 HEAVY: Final = 32  # most used items, for choice sets
 CUES: Final = 256  # context values remembered; the one unused for longest makes room
-_SPARE: Final = 24  # slots beyond a power of two: rows a power of two apart would crowd one set of the CPU's cache
+_SPARE: Final = 24  # slots beyond a multiple of 64: rows a power of two apart would crowd one set of the CPU's cache
 _LIMIT: Final = 200.0  # renormalise before 2**exponent grows past this
 _RHYTHM_LIMIT: Final = 60.0  # the same for float32
 
@@ -168,7 +168,7 @@ class Behaviour:
         self.slots: dict[str, int] = {}
         self.ids: list[str] = [""]
         self.cues: dict[str, int] = {}
-        self._capacity = 64 + _SPARE
+        self._capacity = _roomy(1)
         for name, (dtype, shape, axis) in _SLOTTED.items():
             setattr(self, name, np.zeros(_with_slots(shape, axis, self._capacity), dtype))
         for name, (dtype, fixed) in _FIXED.items():
@@ -252,7 +252,7 @@ class Behaviour:
 
     def use(self, slot: int, moment: Moment, gap_s: float, weight: float) -> None:
         """Learn that the item was used. ``weight`` > 0; ``gap_s`` from :meth:`advance`. O(1)."""
-        position, last, before = (int(v) for v in self.cursor[:3])
+        position, last, before = self.cursor[:3].tolist()
         if gap_s > self.session_gap_s:
             self.cursor[4] = position
         if last:
@@ -372,8 +372,7 @@ class Behaviour:
         self.ids = ["", *ids]
         self.slots = {item_id: i for i, item_id in enumerate(ids, start=1)}
         self.cues = dict(cues)
-        while self._capacity <= len(self.ids):
-            self._capacity = 2 * self._capacity - _SPARE
+        self._capacity = _roomy(len(self.ids))
         for name, (dtype, shape, axis) in _SLOTTED.items():
             whole = np.zeros(_with_slots(shape, axis, self._capacity), dtype)
             if name == "table":
@@ -391,7 +390,7 @@ class Behaviour:
         return slotted | dict(_FIXED)
 
     def _grow(self) -> None:
-        grown = 2 * self._capacity - _SPARE
+        grown = _roomy(self._capacity)
         for name, (dtype, shape, axis) in _SLOTTED.items():
             whole = np.zeros(_with_slots(shape, axis, grown), dtype)
             if name == "table":
@@ -400,6 +399,11 @@ class Behaviour:
             setattr(self, name, whole)
         self.scratch = np.zeros(grown, np.intp)
         self._capacity = grown
+
+
+def _roomy(n_slots: int) -> int:
+    """Give a capacity for more than so many slots: about a quarter more."""
+    return (n_slots + n_slots // 4 + 64) // 64 * 64 + _SPARE
 
 
 def _with_slots(shape: tuple[int, ...], axis: int, n_slots: int) -> tuple[int, ...]:

@@ -108,7 +108,7 @@ def _parse(body: memoryview, state: State) -> State:
     for name, (dtype, shape) in shapes.items():
         count = int(np.prod(shape, dtype=np.int64))
         flat = np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), count, offset)
-        arrays[name] = flat.astype(dtype).reshape(shape)
+        arrays[name] = flat.astype(dtype, copy=False).reshape(shape)
         offset += flat.nbytes
     if offset != len(body):
         raise CheckpointError("bytes are left over")

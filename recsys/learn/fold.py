@@ -164,10 +164,9 @@ def _choice(state: State, event: Event, now: Moment) -> None:
     if weight and b.n_slots > 1:
         candidates, offsets, shown_at_s = _choice_set(state, event, known)
         if len(candidates) > 1:
-            gathered = gather(b, candidates, now, shown_at_s=shown_at_s)
+            gathered = gather(b, np.array(candidates, np.intp), now, shown_at_s=shown_at_s)
             gathered.columns[OFFSET] = offsets
-            target = int(np.flatnonzero(candidates == known)[0])
-            state.pending.append(PendingChoice(gathered, target, weight))
+            state.pending.append(PendingChoice(gathered, candidates.index(known), weight))
             state.n_choices += 1
             if len(state.pending) >= min(1 + state.n_choices // CHOICES_A_STEP, BLOCK):
                 learn_pending(state)
@@ -181,19 +180,16 @@ def _choice(state: State, event: Event, now: Moment) -> None:
         slate.chosen.add(b.slots.get(event.item_id, 0))
 
 
-def _choice_set(
-    state: State, event: Event, known: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64] | float, float | None]:
+def _choice_set(state: State, event: Event, known: int) -> tuple[list[int], Sequence[float] | float, float | None]:
     """Give the slots among which the event chose, ``known`` among them, their offsets, and when they were shown."""
     slate = state.slates.get(event.slate) if event.slate is not None else None
     if slate is not None and known in slate.slots and known not in slate.chosen:
         examined = slate.slots[: slate.slots.index(known) + 2]  # up to and just past the choice
-        left = [slot for slot in examined if slot not in slate.chosen]
-        return np.array(left, np.intp), 0.0, slate.shown_at_s
+        return [slot for slot in examined if slot not in slate.chosen], 0.0, slate.shown_at_s
     return *_active(state, event, known), None
 
 
-def _active(state: State, event: Event, known: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _active(state: State, event: Event, known: int) -> tuple[list[int], list[float]]:
     """Give the slots that an event without a slate chose among, and the logarithm of what each stands for.
 
     Up to ``choice_set_size`` all slots. Above, the items used last, those that followed the last item
@@ -202,35 +198,27 @@ def _active(state: State, event: Event, known: int) -> tuple[NDArray[np.intp], N
     """
     b, size = state.behaviour, state.choice_set_size
     if b.n_slots <= size:
-        offsets = np.zeros(b.n_slots)
-        offsets[0] = LOG_UNTOUCHED
-        return np.arange(b.n_slots), offsets
-    position, last = int(b.cursor[0]), int(b.cursor[1])
+        return list(range(b.n_slots)), [LOG_UNTOUCHED] + [0.0] * (b.n_slots - 1)
+    position, last = b.cursor[:2].tolist()
     followers = int(b.next_n[last])
     n_recent, n_follow = min(position, RECENT, size // 4), min(followers, RING, size // 4)
     n_heavy = min(size // 8, HEAVY)
     n_draws = min(size // 4, DRAWS, size - 2 - 2 * (size // 4) - n_heavy)
-    ends = np.cumsum((1, n_recent, n_follow, n_heavy)).tolist()
-    pool = np.zeros(ends[-1], np.intp)
-    _newest(b.recent, position, pool[ends[0] : ends[1]])
-    _newest(b.next_item[last], followers, pool[ends[1] : ends[2]])
-    pool[ends[2] :] = b.heavy[:n_heavy]
-    always = set(pool.tolist())
+    always = {0, *b.heavy[:n_heavy].tolist()}
+    always.update(_newest(b.recent, position, n_recent), _newest(b.next_item[last], followers, n_follow))
     rest = {known, *_draw(event, b.n_slots, n_draws)} - always
     candidates = sorted(always | rest)
     offset = math.log((b.n_slots - len(always)) / len(rest)) if rest else 0.0
-    offsets = np.array([offset if slot in rest else 0.0 for slot in candidates])
-    offsets[0] = LOG_UNTOUCHED
-    return np.array(candidates), offsets
+    return candidates, [LOG_UNTOUCHED, *(offset if slot in rest else 0.0 for slot in candidates[1:])]
 
 
-def _newest(ring: NDArray[np.int32], n_written: int, out: NDArray[np.intp]) -> None:
-    """Copy the ring's newest ``len(out)`` entries, in any order."""
+def _newest(ring: NDArray[np.int32], n_written: int, n: int) -> list[int]:
+    """Give the ring's newest ``n`` entries, in any order."""
     end = n_written % len(ring)
-    n = min(end, len(out))
-    out[:n] = ring[end - n : end]
-    if n < len(out):
-        out[n:] = ring[len(ring) - len(out) + n :]
+    newest: list[int] = ring[max(end - n, 0) : end].tolist()
+    if n > end:
+        newest += ring[len(ring) - (n - end) :].tolist()
+    return newest
 
 
 def _draw(event: Event, n_slots: int, n: int) -> list[int]:

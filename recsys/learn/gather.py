@@ -91,7 +91,7 @@ def gather(
     """Copy out what the candidates' features need; see :func:`recsys.learn.features.feature_matrix`. O(n)."""
     now_s = max(moment.at_s, b.newest_s) if b.started else moment.at_s
     gap_s = b.silence_s(now_s)
-    position, last, before = (int(v) for v in b.cursor[:3])
+    position, last, before, _, session_start = b.cursor.tolist()
     scalars = np.empty(N_SCALARS)
     fading = b.fading(now_s)
     scalars[:DECAYED] = fading
@@ -100,7 +100,7 @@ def gather(
         1.0 / (float(b.totals[WEEK_ROW]) * float(fading[WEEK_ROW]) + BASE_FLOOR * b.n_slots),
         now_s,
         position,
-        0.0 if gap_s > b.session_gap_s else min(position - int(b.cursor[4]), MAX_LAG - 1.0),
+        0.0 if gap_s > b.session_gap_s else min(position - session_start, MAX_LAG - 1.0),
         math.log(gap_s / 3600.0 + 0.02),
         math.log(gap_s + 60.0),
         moment.half_hour,
@@ -120,7 +120,7 @@ def _columns(b: Behaviour, slots: NDArray[np.intp] | slice, moment: Moment) -> N
         columns[:N_ROWS] = whole
     else:
         columns = np.empty((N_COLUMN_ROWS, len(slots)))
-        np.take(b.table, slots, axis=1, out=columns[:N_ROWS], mode="clip")  # all in range: "clip" spares a buffer
+        b.table.take(slots, axis=1, out=columns[:N_ROWS], mode="clip")  # all in range: "clip" spares a buffer
     columns[HOUR_BIN] = b.day[moment.half_hour][slots]
     columns[WEEK_BIN] = b.week[moment.week_hour][slots]
     columns[PLACE:] = 0.0

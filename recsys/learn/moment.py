@@ -7,6 +7,7 @@ week, and the context as the labels of its ``key=value`` pairs.
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
 from recsys.types import Context
@@ -56,4 +57,6 @@ def moment(at_us: int, offset_min: int, context: Context) -> Moment:
 
 def cue_label(key: str, value: object) -> str:
     """Give the one spelling of a context pair: JSON tells ``1``, ``1.0``, ``true`` and ``"1"`` apart."""
+    if type(value) is str:  # the same spelling, an order of magnitude quicker
+        return f"[{encode_basestring_ascii(key)}, {encode_basestring_ascii(value)}]"
     return json.dumps([key, value], ensure_ascii=True)

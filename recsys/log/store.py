@@ -201,13 +201,14 @@ class Store:
         """
         return log_events.find(self._writer, self._readers, uids)
 
-    def n_events(self) -> int:
-        """How many events there are. Cost: O(n_events), in C.
+    def n_events(self, *, before: Key = (2**63 - 1, "")) -> int:
+        """How many events there are with a lesser key. Cost: O(n_events), in C.
 
         Stability: provisional
         """
         with view(self._writer, self._readers) as (cursor, _):
-            return int(cursor.execute("SELECT COUNT(*) FROM events").fetchone()[0])
+            cursor.execute("SELECT COUNT(*) FROM events WHERE (at_us, uid) < (?, ?)", before)
+            return int(cursor.fetchone()[0])
 
     def newest(self) -> Key | None:
         """The greatest ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
