@@ -51,16 +51,16 @@ class Live:
         self._saved = 0  # events in the newest checkpoint
         self._blob_bytes = 0
         self._broken = False
-        self._passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
+        self.passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
         self.load()
 
-    def load(self, *, near: Key | None = None) -> int:
+    def load(self, near: Key | None = None) -> int:
         """Build the state anew from the newest fitting checkpoint; returns how many events were folded.
 
         When that is far before ``near``, where the log was changed, a checkpoint is taken on the way there
-        for :meth:`save_passed` to write: changes come in groups.
+        for the next :meth:`save` to write: changes come in groups.
         """
-        self._broken, self._passed = True, None
+        self._broken, self.passed = True, None
         damaged: list[Key] = []
         self.state, self.key = self._start(damaged)
         self._saved = self.state.n_events
@@ -113,23 +113,16 @@ class Live:
         return self.state.n_events - self._saved >= _WORTH_SAVING
 
     def save(self) -> None:
-        """Write a checkpoint of the state and thin out the older ones. O(items)."""
+        """Write the checkpoint taken on the way, or else one of the state, and thin out the older ones. O(items)."""
         if self.key is None:
             return
-        blob = encode(self.state, self.basis)
+        taken = self.passed or (self.key, self.state.n_events, encode(self.state, self.basis))
+        self.passed = None
+        key, n_events, blob = taken
         with self._store.transact():
-            self._store.save_checkpoint(self.key, self.state.n_events, self.basis, blob)
-            self._store.drop_checkpoints(self._surplus())
-        self._saved, self._blob_bytes = self.state.n_events, len(blob)
-
-    def save_passed(self) -> None:
-        """Write the checkpoint taken on the way of the last :meth:`load`, if one was and the log is still the same."""
-        passed, self._passed = self._passed, None
-        if passed is not None:
-            key, n_events, blob = passed
             self._store.save_checkpoint(key, n_events, self.basis, blob)
-            self._saved, self._blob_bytes = n_events, len(blob)
             self._store.drop_checkpoints(self._surplus())
+        self._saved, self._blob_bytes = n_events, len(blob)
 
     def rebuilt(self) -> State:
         """Fold the whole log from the beginning, without any checkpoint, and return that state."""
@@ -152,7 +145,7 @@ class Live:
             fold(self.state, event)
             self.key = event.key
             if self.state.n_events == n_wanted:
-                self._passed = (event.key, n_wanted, encode(self.state, self.basis))
+                self.passed = (event.key, n_wanted, encode(self.state, self.basis))
                 return
 
     def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:

@@ -465,11 +465,10 @@ class Recommender:
                     uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=all_of_it
                 )
             self._residue = True
-            n_refolded = self._relearn(deleted.oldest_key)
+            n_refolded = self._reload(deleted.oldest_key)
             n_items = self._drop_stale_tombstones()
-            erased = self._scrub()
             return Receipt(
-                status="erased" if erased else "pending",
+                status="erased" if self._scrub() else "pending",
                 n_events=deleted.n_events,
                 n_slate_rows=deleted.n_slate_rows,
                 n_checkpoints=deleted.n_checkpoints,
@@ -635,7 +634,7 @@ class Recommender:
                 learnt = self._store.append(ordered, late=late)
             with suppress(StoreError):  # The events are durable: what fails from here on is made good by the next call.
                 if late:
-                    self._relearn(ordered[0].key)
+                    self._reload(ordered[0].key)
                 else:
                     live.learn(learnt)
                 if live.due:
@@ -660,23 +659,18 @@ class Recommender:
         return change != "same"
 
     def _save(self) -> None:
-        """Write a checkpoint of what the log teaches at this moment: nobody can write in between."""
+        """Write a checkpoint of what the log teaches: nobody can write in between."""
         with self._store.transact():
             self._sync()
             self._live.save()
 
-    def _reload(self) -> int:
-        """Learn anew from the nearest checkpoint; returns how many events were folded."""
+    def _reload(self, near: tuple[int, str] | None = None) -> int:
+        """Learn anew, after a change of the log near a key if one is given; returns how many events were folded."""
         self._catalogue.forget_slots()
-        return self._live.load()
-
-    def _relearn(self, near: tuple[int, str] | None) -> int:
-        """Learn anew after a change of the log at a key, so that the next change near it costs less."""
-        self._catalogue.forget_slots()
-        n_folded = self._live.load(near=near)
-        with suppress(StoreError), self._store.transact():  # a checkpoint is a cache: without it the next time is slow
-            self._sync()
-            self._live.save_passed()
+        n_folded = self._live.load(near)
+        if self._live.passed:  # kept, so that the next change near it costs less
+            with suppress(StoreError):
+                self._save()
         return n_folded
 
     def _drop_stale_tombstones(self) -> int:

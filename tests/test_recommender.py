@@ -532,3 +532,16 @@ def test_other_settings_or_another_prior_learn_the_same_log_anew(path: Path, tmp
         assert order(rec)[-1] == "kind-of-blue"
     with Recommender(path, settings=FAST) as rec:
         assert rec.profile().weights == learnt
+
+
+def test_the_next_change_near_one_that_was_made_folds_little(tmp_path: Path) -> None:
+    every = 16
+    with Recommender(tmp_path / "me.db", settings=Settings(synchronous="normal", checkpoint_events=every)) as rec:
+        uids = rec.record_many([{"item_id": f"i{n % 7}", "at": START + 60 * n} for n in range(300)])
+        first = rec.forget(events=uids[250:251])
+        assert first.n_refolded == 299  # the one checkpoint there was had seen the event
+        assert rec.forget(events=uids[251:252]).n_refolded <= 298 - 240
+        assert rec.forget(events=uids[299:]).n_refolded <= 57
+        rec.record("i1", at=START + 60 * 280 + 1)
+        rec.record("i2", at=START + 60 * 281 + 1)
+        assert rec.check()[-1].severity == "ok"

@@ -201,14 +201,14 @@ class Store:
         """
         return log_events.find(self._writer, self._readers, uids)
 
-    def n_events(self, *, before: Key = (2**63 - 1, "")) -> int:
-        """How many events there are with a lesser key. Cost: O(n_events), in C.
+    def n_events(self, *, before: Key | None = None) -> int:
+        """How many events there are, or how many with a lesser key. Cost: O(n_events), in C.
 
         Stability: provisional
         """
+        condition = "" if before is None else " WHERE (at_us, uid) < (?, ?)"
         with view(self._writer, self._readers) as (cursor, _):
-            cursor.execute("SELECT COUNT(*) FROM events WHERE (at_us, uid) < (?, ?)", before)
-            return int(cursor.fetchone()[0])
+            return int(cursor.execute(f"SELECT COUNT(*) FROM events{condition}", before or ()).fetchone()[0])
 
     def newest(self) -> Key | None:
         """The greatest ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).

@@ -76,8 +76,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         save(kept)
         counts["checkpoints"] += 1
 
-    def counting_load(kept: Live) -> int:
-        n_folded = load(kept)
+    def counting_load(kept: Live, near: tuple[int, str] | None = None) -> int:
+        n_folded = load(kept, near)
         counts["refolds from a checkpoint"] += 0 < n_folded < kept.state.n_events
         return n_folded
 

@@ -18,7 +18,7 @@ from recsys.learn import choice
 from recsys.learn.checkpoint import encode
 from tests.properties.test_memory import busy_life
 choice._PIECE = int(sys.argv[1])
-state = live.new_state(Prior.default(), Settings())
+state = live.new_state(Prior.default(), Settings(choice_set_size=100))
 for event in busy_life(1_000):
     live.fold(state, event)
 print(hashlib.sha256(encode(state, "any")).hexdigest())
