@@ -10,6 +10,7 @@ before the digest agrees. Equal states give equal bytes.
 from __future__ import annotations
 
 import json
+import mmap
 import struct
 import sys
 from typing import TYPE_CHECKING, Final
@@ -84,8 +85,14 @@ def decode(blob: bytes, basis_digest: str, prior: Prior, settings: Settings) -> 
     CheckpointError
         When the bytes are not exactly what :func:`encode` wrote on this basis.
     """
-    body = memoryview(blob)[_DIGEST_BYTES:]
-    if blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() != bytes(blob[:_DIGEST_BYTES]):
+    size = len(blob) - _DIGEST_BYTES
+    # Its own pages, given back to the system afterwards: among the state's arrays the blob would leave a hole.
+    pages = mmap.mmap(-1, max(size, 1))
+    body = memoryview(pages)[: max(size, 0)]
+    body[:] = memoryview(blob)[_DIGEST_BYTES:]
+    digest = blob[:_DIGEST_BYTES]
+    del blob
+    if blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() != digest:
         raise CheckpointError("the digest does not agree")
     try:
         return _parse(body, new_state(prior, settings))
