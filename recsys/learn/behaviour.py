@@ -82,7 +82,7 @@ def _bump(n_bins: int, width_bins: float) -> NDArray[np.float32]:
     steps = np.arange(n_bins)
     distance = np.minimum(steps, n_bins - steps)
     bump = np.exp(-0.5 * (distance / width_bins) ** 2) * (distance <= 4 * width_bins)
-    return np.stack([np.roll(bump, i) for i in range(n_bins)]).astype(np.float32)
+    return bump[np.subtract.outer(steps, steps) % n_bins].astype(np.float32)
 
 
 def _week_bump() -> NDArray[np.float32]:
