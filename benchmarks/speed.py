@@ -363,7 +363,9 @@ def _resident_mb(code: str) -> float:
 def _printed(script: str) -> str:
     # What is installed comes compiled: let the first round write what this checkout lacks.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
     return done.stdout.strip().splitlines()[-1]

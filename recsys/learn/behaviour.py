@@ -82,7 +82,8 @@ def _bump(n_bins: int, width_bins: float) -> NDArray[np.float32]:
     steps = np.arange(n_bins)
     distance = np.minimum(steps, n_bins - steps)
     bump = np.exp(-0.5 * (distance / width_bins) ** 2) * (distance <= 4 * width_bins)
-    return bump[np.subtract.outer(steps, steps) % n_bins].astype(np.float32)
+    turned: NDArray[np.float32] = bump[np.subtract.outer(steps, steps) % n_bins].astype(np.float32)
+    return turned
 
 
 def _week_bump() -> NDArray[np.float32]:

@@ -40,8 +40,8 @@ _HEAD: Final = struct.Struct("<4sHI")
 def basis(prior: Prior, settings: Settings) -> str:
     """Give a digest, 32 hexadecimal digits, of what a state depends on besides the log.
 
-    The prior, the settings that learning reads, the features, the blob's format, and
-    NumPy's version and the byte order, since last bits may differ between them.
+    The prior, the settings that learning reads, the features, the blob's format, NumPy's version and the
+    byte order, and how this processor rounds: last bits may differ between them, and a file may move.
     """
     parts = {
         "settings": settings.learning(),
@@ -50,8 +50,17 @@ def basis(prior: Prior, settings: Settings) -> str:
         "format": _FORMAT,
         "numpy": np.__version__,
         "byteorder": sys.byteorder,
+        "rounding": _rounding(),
     }
     return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _rounding() -> str:
+    """Digest what NumPy's and BLAS's routines for this processor make of one small computation."""
+    X = np.linspace(0.1, 30.0, N_FEATURES * 64).reshape(N_FEATURES, 64)
+    gram = X @ X.T
+    made = (np.log(X), np.exp(-X), np.exp2(-X), gram, np.linalg.solve(gram + np.eye(N_FEATURES), X[:, 0]))
+    return blake2b(b"".join(array.tobytes() for array in made), digest_size=16).hexdigest()
 
 
 def encode(state: State, basis_digest: str) -> bytes:

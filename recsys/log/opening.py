@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from recsys.errors import BusyError, InputError, RecsysError, StoreError
+from recsys.errors import BusyError, CorruptError, InputError, RecsysError, StoreError
 from recsys.log import schema
 from recsys.log.failure import FOREIGN_ERRORS, translated
 
@@ -163,6 +163,8 @@ def _create_or_check(path: str) -> None:
         raise StoreError("the path is a symbolic link: give the path of the file itself")
     if not stat.S_ISREG(found.st_mode):
         raise StoreError("the path is not a regular file: choose another path")
+    if found.st_size == 1:  # to SQLite, an empty database
+        raise CorruptError("the file is not an SQLite database: choose another path")
 
 
 def _examine_untouched(path: str) -> None:

@@ -1,7 +1,7 @@
 """Hypothesis strategies for what a recommender takes in: legal, and as odd as is legal.
 
 Each function gives a strategy; what it draws is accepted by the public face as it is.
-Needs Hypothesis: ``pip install hypothesis``.
+Needs Hypothesis: ``pip install "recsys-embedded[testing]"``.
 """
 
 from __future__ import annotations

@@ -257,3 +257,11 @@ def test_another_version_of_features_or_format_is_another_basis(
 def test_another_numpy_is_another_basis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "__version__", "0.0.0")
     assert basis(PRIOR, SETTINGS) != BASIS
+
+
+def test_a_state_from_a_processor_that_rounds_otherwise_is_folded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = basis(Prior.default(), SETTINGS)
+    assert basis(Prior.default(), SETTINGS) == here
+    log = np.log
+    monkeypatch.setattr(np, "log", lambda x: np.nextafter(log(x), np.inf))
+    assert basis(Prior.default(), SETTINGS) != here

@@ -167,7 +167,9 @@ def test_a_version_that_never_was_is_refused(tmp_path: Path) -> None:
     assert digests(path) == before
 
 
-@pytest.mark.parametrize("content", [b"not a database at all", b"SQLite format 3\0", b"\0" * 5000, os.urandom(4096)])
+@pytest.mark.parametrize(
+    "content", [b"!", b"not a database at all", b"SQLite format 3\0", b"\0" * 5000, os.urandom(4096)]
+)
 def test_what_is_no_database_is_refused_and_not_a_byte_changes(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "me.db"
     path.write_bytes(content)
