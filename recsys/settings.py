@@ -66,7 +66,7 @@ class Settings:
 
     kind_weights: Mapping[str, float] = field(default_factory=dict)
     session_gap_minutes: float = 30.0
-    choice_set_size: int = 32
+    choice_set_size: int = 16
     checkpoint_events: int = 1024
     synchronous: str = "full"
     busy_timeout_ms: int = 5000

@@ -1,7 +1,7 @@
 """What a person does, as decayed counts: the statistics that the features read.
 
 Everything is kept in arrays with one slot an item (slot 0 is the item that was
-never seen: all zeros, for ever), so memory grows with the number of distinct
+never seen: nothing, for ever), so memory grows with the number of distinct
 items and never with the number of events. Three kinds of things are kept:
 
 * **counts** that fade, at half-lives in events and in days (forward decay:
@@ -14,119 +14,62 @@ items and never with the number of events. Three kinds of things are kept:
   context value the last ``RING`` uses under it, and for each item its own last
   ``OWN_RING`` uses. An older entry is overwritten: that is how transitions are
   capped, at ``RING`` an item.
+
+Rings take a use at once. Counts and rhythms take up to ``BLOCK`` uses together,
+in a few matrix products: until :meth:`Behaviour.merge` a use *waits*, and a
+reader adds what waits (:mod:`recsys.learn.versions`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learn.moment import HALF_HOURS, WEEK_HOURS, Moment
-
-__all__ = [
-    "COUNT",
-    "DECAYED",
-    "LAST_POSITION",
-    "LAST_S",
-    "LOG_INTERVAL",
-    "N_ROWS",
-    "OWN_RING",
-    "RING",
-    "Behaviour",
-]
-
-DAY_S: Final = 86400.0
-EVENT_HALF_LIVES: Final = (12.0, 50.0, 250.0)  # events
-DAY_HALF_LIVES: Final = (0.1, 1.0, 7.0, 40.0)  # days
-SHOWN_HALF_LIFE: Final = 7.0  # days
-AGAINST_HALF_LIFE: Final = 40.0  # days
-RHYTHM_HALF_LIFE: Final = 30.0  # days
-
-# Rows of ``table``: first those that fade, which are uses at each half-life, impressions since the last use,
-# and evidence against.
-N_COUNTS: Final = len(EVENT_HALF_LIVES) + len(DAY_HALF_LIVES)
-N_BY_EVENTS: Final = len(EVENT_HALF_LIVES)
-SHOWN: Final = N_COUNTS
-AGAINST: Final = N_COUNTS + 1
-DECAYED: Final = N_COUNTS + 2
-WEEK_ROW: Final = N_BY_EVENTS + 2  # the 7-day count is what transitions back off to
-_RATES: Final = 1.0 / np.array(
-    EVENT_HALF_LIVES + tuple(d * DAY_S for d in (*DAY_HALF_LIVES, SHOWN_HALF_LIFE, AGAINST_HALF_LIFE))
+from recsys.learn.layout import (
+    AGAINST,
+    BLOCK,
+    CUES,
+    DECAYED,
+    EMPTY_RING,
+    ENTRY,
+    FAR_EVENTS,
+    FAR_S,
+    FOLLOWERS_BYTES,
+    FOLLOWERS_WORDS,
+    HALF_HOURS_AT,
+    HEAVY,
+    LAST_S,
+    LOG_INTERVAL,
+    N_BY_EVENTS,
+    N_COUNTS,
+    NOBODY,
+    OWN_RING,
+    RATES,
+    RECENT,
+    RHYTHM_FAR_S,
+    RHYTHM_RATE,
+    RING,
+    SHOWN,
+    SLOTTED,
+    WAITING,
+    WEEK_ROW,
+    Arrays,
+    allotted,
+    roomy,
 )
+from recsys.learn.moment import Moment
 
-# Then those that do not.
-COUNT: Final = DECAYED  # weight of all uses
-LAST_POSITION: Final = DECAYED + 1  # in positive events, of the last use
-LAST_S: Final = DECAYED + 2  # seconds, of the last use
-LOG_INTERVAL: Final = DECAYED + 3  # running mean of log(seconds between uses)
-N_ROWS: Final = DECAYED + 4
-_LASTS: Final = slice(LAST_POSITION, LAST_S + 1)
-_NEVER: Final = -1e9  # where and when the last use of an item without one was
+if TYPE_CHECKING:
+    from recsys.learn.versions import Versions
 
-RING: Final = 32  # uses remembered after each item and under each context value
-OWN_RING: Final = 16  # uses remembered of each item
-RECENT: Final = 64  # last uses, for choice sets
-HEAVY: Final = 32  # most used items, for choice sets
-CUES: Final = 256  # context values remembered; the one unused for longest makes room
-_SPARE: Final = 24  # slots beyond a multiple of 64: rows a power of two apart would crowd one set of the CPU's cache
-_LIMIT: Final = 200.0  # renormalise before 2**exponent grows past this
-_RHYTHM_LIMIT: Final = 60.0  # the same for float32
+__all__ = ["Behaviour"]
 
-
-def _bump(n_bins: int, width_bins: float) -> NDArray[np.float32]:
-    """Gaussian bumps on a circle: row ``i`` is centred on bin ``i``; zero beyond four widths."""
-    steps = np.arange(n_bins)
-    distance = np.minimum(steps, n_bins - steps)
-    bump = np.exp(-0.5 * (distance / width_bins) ** 2) * (distance <= 4 * width_bins)
-    turned: NDArray[np.float32] = bump[np.subtract.outer(steps, steps) % n_bins].astype(np.float32)
-    return turned
-
-
-def _week_bump() -> NDArray[np.float32]:
-    """One hour wide in the day; other working days count 0.3, weekend days 0.3 with each other, else 0.05."""
-    days = np.full((7, 7), 0.05)
-    days[:5, :5] = days[5:, 5:] = 0.3
-    np.fill_diagonal(days, 1.0)
-    return np.kron(days, _bump(24, 1.0)).astype(np.float32)
-
-
-_DAY_BUMP: Final = _bump(HALF_HOURS, 1.5)
-_WEEK_BUMP: Final = _week_bump()
-
-# name: dtype, shape for one slot, which axis counts slots, value of an empty slot
-_SLOTTED: Final[dict[str, tuple[str, tuple[int, ...], int]]] = {
-    "table": ("f8", (N_ROWS,), 1),
-    "day": ("f4", (HALF_HOURS,), 1),
-    "week": ("f4", (WEEK_HOURS,), 1),
-    "own_at": ("u4", (OWN_RING,), 0),
-    "own_minute": ("u2", (OWN_RING,), 0),
-    "own_n": ("i8", (), 0),
-    "next_item": ("i4", (RING,), 0),
-    "next_before": ("i4", (RING,), 0),
-    "next_at": ("u4", (RING,), 0),
-    "next_half_hour": ("u1", (RING,), 0),
-    "next_log_gap": ("f4", (RING,), 0),
-    "next_n": ("i8", (), 0),
-    "shown_n": ("i4", (), 0),  # impressions since the last use
-    "shown_at": ("u4", (), 0),
-    "against_n": ("i4", (), 0),
-    "against_at": ("u4", (), 0),
-}
-_FIXED: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
-    "totals": ("f8", (DECAYED,)),
-    "landmarks": ("f8", (DECAYED,)),
-    "recent": ("i4", (RECENT,)),
-    "heavy": ("i4", (HEAVY,)),
-    "cue_item": ("i4", (CUES, RING)),
-    "cue_at": ("u4", (CUES, RING)),
-    "cue_n": ("i8", (CUES,)),
-    "clock": ("f8", (3,)),  # newest event's second, the rhythms' landmark, whether anything happened
-    "cursor": ("i8", (5,)),  # position, last item, the one before, the one before that, session start
-}
+_NEWEST_WEIGHS = 0.2  # the newest interval in an item's usual one, after the first five
+_AT, _INTERVAL = WAITING.index("at_s"), WAITING.index("log_interval")
 
 
 class Behaviour:
@@ -139,44 +82,38 @@ class Behaviour:
     """
 
     table: NDArray[np.float64]
-    day: NDArray[np.float32]
-    week: NDArray[np.float32]
+    rhythm: NDArray[np.float32]
     own_at: NDArray[np.uint32]
     own_minute: NDArray[np.uint16]
     own_n: NDArray[np.int64]
-    next_item: NDArray[np.int32]
-    next_before: NDArray[np.int32]
-    next_at: NDArray[np.uint32]
-    next_half_hour: NDArray[np.uint8]
-    next_log_gap: NDArray[np.float32]
+    followers: NDArray[np.void]
     next_n: NDArray[np.int64]
     shown_n: NDArray[np.int32]
     shown_at: NDArray[np.uint32]
     against_n: NDArray[np.int32]
     against_at: NDArray[np.uint32]
-    totals: NDArray[np.float64]
-    landmarks: NDArray[np.float64]
-    recent: NDArray[np.int32]
-    heavy: NDArray[np.int32]
     cue_item: NDArray[np.int32]
     cue_at: NDArray[np.uint32]
     cue_n: NDArray[np.int64]
-    clock: NDArray[np.float64]
-    cursor: NDArray[np.int64]
+    waiting: NDArray[np.float64]
 
     def __init__(self, session_gap_s: float) -> None:
         self.session_gap_s = session_gap_s
         self.slots: dict[str, int] = {}
         self.ids: list[str] = [""]
         self.cues: dict[str, int] = {}
-        self._capacity = _roomy(1)
-        for name, (dtype, shape, axis) in _SLOTTED.items():
-            setattr(self, name, np.zeros(_with_slots(shape, axis, self._capacity), dtype))
-        for name, (dtype, fixed) in _FIXED.items():
-            setattr(self, name, np.zeros(fixed, dtype))
-        self.table[_LASTS] = _NEVER
-        self.scratch = np.zeros(self._capacity, np.intp)
-        self._added = np.ones(DECAYED)
+        self.recent: list[int] = [0] * RECENT
+        self.heavy: list[int] = [0] * HEAVY
+        self.fresh: dict[int, int] = {}  # slot -> its newest use among those that wait
+        self.versions: Versions | None = None  # kept until another use waits
+        self.started, self.newest_s, self.last_s = False, 0.0, 0.0
+        self.landmark_s = self.landmark_position = self.rhythm_landmark_s = self.uses_week = 0.0
+        self.position = self.last = self.before = self.session_start = self.n_waiting = 0
+        self.cue_item, self.cue_at = np.full((CUES, RING), NOBODY, np.int32), np.zeros((CUES, RING), np.uint32)
+        self.cue_n = np.zeros(CUES, np.int64)
+        self.waiting = np.zeros((BLOCK, len(WAITING)))
+        self._set_far()
+        self._allot(roomy(1))
 
     # -- what a reader needs ------------------------------------------------
 
@@ -185,36 +122,54 @@ class Behaviour:
         """Number of slots in use, the never-seen item's among them."""
         return len(self.ids)
 
-    @property
-    def newest_s(self) -> float:
-        """Second of the newest event; 0 before any."""
-        return float(self.clock[0])
-
-    @property
-    def started(self) -> bool:
-        """Whether anything was folded."""
-        return bool(self.clock[2])
-
     def silence_s(self, now_s: float) -> float:
         """Give the seconds since the last use of any item, 0 before the first. What was only shown ends no silence."""
-        last = int(self.cursor[1])
-        return now_s - float(self.table[LAST_S, last]) if last else 0.0
+        return now_s - self.last_s if self.last else 0.0
 
-    def fading(self, now_s: float) -> NDArray[np.float64]:
-        """Give the factor, shape (DECAYED,), that turns the fading rows into counts as of ``now_s``."""
-        exponents = self._exponents(now_s)
-        np.negative(exponents, out=exponents)
-        return np.exp2(exponents, out=exponents)
+    def last_uses_s(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Give when each item was used last, in seconds; long ago for never."""
+        merged: NDArray[np.float64] = self.table[LAST_S, slots]
+        waiting = [self.fresh.get(slot) for slot in slots.tolist()]
+        for i, entry in enumerate(waiting):
+            if entry is not None:
+                merged[i] = self._waiting[entry, _AT]
+        return merged
 
-    def rhythm_fading(self, now_s: float) -> float:
-        """Give the factor that turns ``day`` and ``week`` into counts as of ``now_s``."""
-        return float(2.0 ** (-(now_s - float(self.clock[1])) / (RHYTHM_HALF_LIFE * DAY_S)))
+    def exponents(self, position: NDArray[np.float64], at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give, for moments of shape (n,), half-lives since the landmarks, shape (DECAYED, n)."""
+        since = np.empty((DECAYED, len(at_s)))
+        since[:N_BY_EVENTS] = position - self.landmark_position
+        since[N_BY_EVENTS:] = at_s - self.landmark_s
+        since *= RATES[:, None]
+        return since
 
-    def ring_order(self, n_written: int, size: int) -> NDArray[np.intp]:
-        """Give a ring's slots, oldest entry first."""
-        if n_written <= size:
-            return np.arange(n_written)
-        return (np.arange(size) + n_written) % size
+    def rhythm_exponents(self, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give, for moments of shape (n,), half-lives of the rhythms since their landmark."""
+        return (at_s - self.rhythm_landmark_s) * RHYTHM_RATE
+
+    def follows_last(self) -> bytes:
+        """Copy what followed the last item, a record of ``FOLLOWERS``."""
+        begin = self.last * FOLLOWERS_BYTES
+        return self._follower_bytes[begin : begin + FOLLOWERS_BYTES].tobytes()
+
+    def newest_followers(self, n: int) -> list[int]:
+        """Give the newest ``n`` uses after the last item, fewer if there are fewer, in any order."""
+        n_written, begin, items = self._next_n[self.last], self.last * FOLLOWERS_WORDS, self._follower_ints
+        if n_written < n:
+            return items[begin : begin + n_written].tolist()
+        end = n_written % RING
+        newest: list[int] = items[begin + max(end - n, 0) : begin + end].tolist()
+        if n > end:
+            newest += items[begin + RING - (n - end) : begin + RING].tolist()
+        return newest
+
+    def under(self, cue: str) -> tuple[int, bytes]:
+        """Copy what was used under a context value: how many entries, and the ring of items."""
+        row = self.cues.get(cue)
+        if row is None:
+            return 0, EMPTY_RING
+        n = self._cue_n[row]
+        return min(RING, n), self._cue_item[row * RING : row * RING + RING].tobytes()
 
     # -- learning -------------------------------------------------------------
 
@@ -225,99 +180,109 @@ class Behaviour:
             return found
         new = len(self.ids)
         if new >= self._capacity:
-            self._grow()
+            self._allot(roomy(self._capacity), {name: getattr(self, name) for name in SLOTTED}, self._capacity)
         self.slots[item_id] = new
         self.ids.append(item_id)
         return new
 
+    def must_merge(self, now_s: float) -> bool:
+        """Whether what waits must be merged before an event: there is no room, or the landmarks are too far behind."""
+        return self.n_waiting == BLOCK or now_s > self._far_s
+
     def advance(self, now_s: float) -> float:
-        """Move the clock to an event and return the seconds since the last use.
+        """Move the clock to an event and return the seconds since the last use. Needs ``must_merge`` to be false.
 
         What is learnt next, by ``use``, ``show`` or ``oppose``, is learnt as of that time.
         """
-        if not self.clock[2]:
-            self.clock[:] = (now_s, now_s, 1.0)
-            self.landmarks[N_BY_EVENTS:] = now_s
-        self.clock[0] = now_s
-        exponents = self._exponents(now_s)
-        if exponents.max() > _LIMIT:
-            self._renormalise(exponents, now_s)
-            exponents = self._exponents(now_s)
-        if now_s - float(self.clock[1]) > _RHYTHM_LIMIT * RHYTHM_HALF_LIFE * DAY_S:
-            factor = np.float32(self.rhythm_fading(now_s))
-            self.day *= factor
-            self.week *= factor
-            self.clock[1] = now_s
-        self._added = np.exp2(exponents, out=exponents)
-        return self.silence_s(now_s)
+        if now_s > self._far_s:
+            self._move_landmarks(now_s)
+        self.newest_s = now_s
+        return now_s - self.last_s if self.last else 0.0
 
     def use(self, slot: int, moment: Moment, gap_s: float, weight: float) -> None:
         """Learn that the item was used. ``weight`` > 0; ``gap_s`` from :meth:`advance`. O(1)."""
-        position, last, before = self.cursor[:3].tolist()
+        position, last = self.position, self.last
+        at_s, minute = moment.at_s, moment.week_minute
+        half_hour, second = minute % 1440 // 30, int(at_s)
         if gap_s > self.session_gap_s:
-            self.cursor[4] = position
+            self.session_start = position
         if last:
-            self._follow(last, before, slot, moment, gap_s)
+            n = self._next_n[last]
+            self._next_n[last] = n + 1
+            at, ints = last * FOLLOWERS_WORDS + n % RING, self._follower_ints
+            ints[at], ints[at + RING] = slot, self.before
+            self._follower_seconds[at + 2 * RING] = second
+            self._follower_floats[at + 3 * RING] = math.log(gap_s + 60.0)
+            self._follower_bytes[last * FOLLOWERS_BYTES + HALF_HOURS_AT + n % RING] = half_hour
         for cue in moment.cues:
-            self._under(self._cue(cue), slot, moment.at_s)
-        added = weight * self._added[:N_COUNTS]
-        self.table[:N_COUNTS, slot] += added
-        self.totals[:N_COUNTS] += added
-        self.table[SHOWN, slot] = 0.0
-        self.shown_n[slot] = 0
-        self._own(slot, moment, position, weight)
-        self._rhythm(slot, moment, weight)
-        self.recent[position % RECENT] = slot
-        self._heavy(slot)
-        self.cursor[:4] = (position + 1, slot, last, before)
+            self._under(self._cue(cue), slot, second)
+        interval = self._own(slot, at_s, second, minute)
+        entry = self.n_waiting
+        ENTRY.pack_into(
+            self._waiting_bytes, entry * ENTRY.size, slot, at_s, weight, position, half_hour, minute // 60, interval
+        )
+        self.n_waiting = entry + 1
+        self.versions = None
+        self.fresh[slot] = entry
+        self._shown_n[slot] = 0
+        self.recent.append(slot)
+        if len(self.recent) > 4 * RECENT:
+            del self.recent[:-RECENT]
+        self.position, self.last, self.before, self.last_s = position + 1, slot, last, at_s
 
     def show(self, slots: NDArray[np.intp], now_s: float) -> None:
-        """Learn that the items were on screen. ``slots`` are distinct."""
-        self.table[SHOWN, slots] += self._added[SHOWN]
+        """Learn that the items were on screen. ``slots`` are distinct; nothing may wait."""
+        self.table[SHOWN, slots] += self._weight_now(SHOWN, now_s)
         self.shown_n[slots] += 1
         self.shown_at[slots] = int(now_s)
 
     def oppose(self, slot: int, now_s: float, weight: float) -> None:
-        """Learn evidence against the item. ``weight`` > 0."""
-        self.table[AGAINST, slot] += weight * self._added[AGAINST]
+        """Learn evidence against the item. ``weight`` > 0; nothing may wait."""
+        self.table[AGAINST, slot] += weight * self._weight_now(AGAINST, now_s)
         self.against_n[slot] += 1
         self.against_at[slot] = int(now_s)
 
+    def merge(self, found: Versions, rhythm: NDArray[np.float32]) -> None:
+        """Take in the uses that wait, as their versions say."""
+        touched, newest = list(self.fresh), list(self.fresh.values())
+        self.table[:, touched] = found.table[:, newest]
+        self.rhythm[touched] = rhythm[newest]
+        self.uses_week = float(found.uses_week[-1])
+        self.versions = None
+        self.waiting[: self.n_waiting] = 0.0
+        self.n_waiting = 0
+        self.fresh.clear()
+        pool = np.array(sorted({*self.heavy, *touched} - {0}))
+        order = np.argsort(-self.table[N_COUNTS - 1, pool], kind="stable")[:HEAVY]
+        self.heavy = [*pool[order].tolist(), *[0] * (HEAVY - len(order))]
+        if self.position - self.landmark_position > FAR_EVENTS:
+            self._move_landmarks(self.newest_s)
+
     # -- the parts of a use -----------------------------------------------------
 
-    def _exponents(self, now_s: float) -> NDArray[np.float64]:
-        age = np.empty(DECAYED)
-        age[:N_BY_EVENTS] = self.cursor[0]
-        age[N_BY_EVENTS:] = now_s
-        age -= self.landmarks
-        age *= _RATES
-        return age
+    def _move_landmarks(self, now_s: float) -> None:
+        """Move the landmarks to now, so that ``2 ** exponent`` stays in range. O(items)."""
+        if self.started:
+            here, now = np.array([float(self.position)]), np.array([now_s])
+            factors = np.exp2(-self.exponents(here, now))
+            self.table[:DECAYED] *= factors
+            self.uses_week *= float(factors[WEEK_ROW, 0])
+            if now_s - self.rhythm_landmark_s > RHYTHM_FAR_S:
+                self.rhythm *= np.exp2(-self.rhythm_exponents(now)).astype(np.float32)
+                self.rhythm_landmark_s = now_s
+        else:
+            self.started, self.rhythm_landmark_s = True, now_s
+        self.landmark_s, self.landmark_position = now_s, float(self.position)
+        self.versions = None
+        self._set_far()
 
-    def _renormalise(self, exponents: NDArray[np.float64], now_s: float) -> None:
-        """Move the landmarks that are far behind to now, so that ``2 ** exponent`` stays in range."""
-        due = exponents > _LIMIT
-        factor = np.where(due, np.exp2(-exponents), 1.0)
-        self.table[:DECAYED] *= factor[:, None]
-        self.totals *= factor
-        reached = np.full(DECAYED, now_s)
-        reached[:N_BY_EVENTS] = self.cursor[0]
-        self.landmarks = np.where(due, reached, self.landmarks)
+    def _set_far(self) -> None:
+        """Say from when on the landmarks must move; at once before any event."""
+        far_s = min(self.landmark_s + FAR_S, self.rhythm_landmark_s + RHYTHM_FAR_S)
+        self._far_s = far_s if self.started else -math.inf
 
-    def _follow(self, last: int, before: int, slot: int, moment: Moment, gap_s: float) -> None:
-        n = int(self.next_n[last])
-        at = n % RING
-        self.next_item[last, at] = slot
-        self.next_before[last, at] = before
-        self.next_at[last, at] = int(moment.at_s)
-        self.next_half_hour[last, at] = moment.half_hour
-        self.next_log_gap[last, at] = math.log(gap_s + 60.0)
-        self.next_n[last] = n + 1
-
-    def _under(self, row: int, slot: int, now_s: float) -> None:
-        n = int(self.cue_n[row])
-        self.cue_item[row, n % RING] = slot
-        self.cue_at[row, n % RING] = int(now_s)
-        self.cue_n[row] = n + 1
+    def _weight_now(self, row: int, now_s: float) -> float:
+        return float(np.exp2((now_s - self.landmark_s) * RATES[row]))
 
     def _cue(self, label: str) -> int:
         row = self.cues.pop(label, None)
@@ -325,87 +290,89 @@ class Behaviour:
             row = len(self.cues)
             if row >= CUES:
                 row = self.cues.pop(next(iter(self.cues)))
-            self.cue_item[row] = 0
+            self.cue_item[row] = NOBODY
             self.cue_at[row] = 0
             self.cue_n[row] = 0
         self.cues[label] = row
         return row
 
-    def _own(self, slot: int, moment: Moment, position: int, weight: float) -> None:
-        n = int(self.own_n[slot])
-        self.own_at[slot, n % OWN_RING] = int(moment.at_s)
-        self.own_minute[slot, n % OWN_RING] = moment.week_minute
-        self.own_n[slot] = n + 1
-        if n:
-            interval = math.log(max(moment.at_s - float(self.table[LAST_S, slot]), 1.0))
-            mean = float(self.table[LOG_INTERVAL, slot])
-            self.table[LOG_INTERVAL, slot] = mean + max(0.2, 1.0 / n) * (interval - mean)
-        self.table[COUNT, slot] += weight
-        self.table[LAST_S, slot] = moment.at_s
-        self.table[LAST_POSITION, slot] = position
+    def _under(self, row: int, slot: int, second: int) -> None:
+        n = self._cue_n[row]
+        at = row * RING + n % RING
+        self._cue_item[at] = slot
+        self._cue_at[at] = second
+        self._cue_n[row] = n + 1
 
-    def _rhythm(self, slot: int, moment: Moment, weight: float) -> None:
-        scale = np.float32(weight / self.rhythm_fading(moment.at_s))
-        self.day[:, slot] += scale * _DAY_BUMP[moment.half_hour]
-        self.week[:, slot] += scale * _WEEK_BUMP[moment.week_hour]
-
-    def _heavy(self, slot: int) -> None:
-        if slot in self.heavy.tolist():
-            return
-        slowest = self.table[N_COUNTS - 1]
-        held = slowest[self.heavy]
-        weakest = held.argmin()
-        if slowest[slot] > held[weakest]:
-            self.heavy[weakest] = slot
+    def _own(self, slot: int, at_s: float, second: int, minute: int) -> float:
+        """Remember a use in its item's own ring; the item's usual interval after it."""
+        n = self._own_n[slot]
+        self._own_n[slot] = n + 1
+        at = slot * OWN_RING + n % OWN_RING
+        self._own_at[at] = second
+        self._own_minute[at] = minute
+        if not n:
+            return 0.0
+        entry = self.fresh.get(slot)
+        if entry is None:
+            before_s, mean = self._table[LAST_S, slot], self._table[LOG_INTERVAL, slot]
+        else:
+            before_s, mean = self._waiting[entry, _AT], self._waiting[entry, _INTERVAL]
+        since_s = at_s - before_s
+        interval = math.log(since_s) if since_s > 1.0 else 0.0
+        mean += max(_NEWEST_WEIGHS, 1.0 / n) * (interval - mean)
+        return float(mean)
 
     # -- storage ----------------------------------------------------------------
 
     def arrays(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
         """Give every array, by name, cut to the slots in use."""
-        for name, (_, _, axis) in _SLOTTED.items():
+        for name, (_, _, axis) in SLOTTED.items():
             whole = getattr(self, name)
             yield name, whole[:, : self.n_slots] if axis else whole[: self.n_slots]
-        for name in _FIXED:
+        landmarks = (self.landmark_s, self.landmark_position, self.rhythm_landmark_s)
+        cursor = (self.position, self.last, self.before, self.session_start, self.n_waiting)
+        yield "recent", np.array(self.recent[-RECENT:], np.int32)
+        yield "heavy", np.array(self.heavy, np.int32)
+        for name in ("cue_item", "cue_at", "cue_n", "waiting"):
             yield name, getattr(self, name)
+        yield "clock", np.array((self.started, self.newest_s, self.last_s, *landmarks, self.uses_week))
+        yield "cursor", np.array(cursor, np.int64)
 
     def restore(self, ids: list[str], cues: list[tuple[str, int]], arrays: dict[str, NDArray[np.generic]]) -> None:
         """Take back what :meth:`arrays` gave. ``ids`` without slot 0, in slot order."""
         self.ids = ["", *ids]
         self.slots = {item_id: i for i, item_id in enumerate(ids, start=1)}
         self.cues = dict(cues)
-        self._capacity = _roomy(len(self.ids))
-        for name, (dtype, shape, axis) in _SLOTTED.items():
-            whole = np.zeros(_with_slots(shape, axis, self._capacity), dtype)
-            if name == "table":
-                whole[_LASTS] = _NEVER
-            whole[(slice(None),) * axis + (slice(self.n_slots),)] = arrays[name]
-            setattr(self, name, whole)
-        for name in _FIXED:
-            setattr(self, name, np.array(arrays[name]))
-        self.scratch = np.zeros(self._capacity, np.intp)
+        for name in ("cue_item", "cue_at", "cue_n", "waiting"):
+            getattr(self, name)[:] = arrays[name]
+        self.recent, self.heavy = arrays["recent"].tolist(), arrays["heavy"].tolist()
+        started, self.newest_s, self.last_s, *landmarks, self.uses_week = arrays["clock"].tolist()
+        self.started = bool(started)
+        self.landmark_s, self.landmark_position, self.rhythm_landmark_s = landmarks
+        cursor = arrays["cursor"].tolist()
+        self.position, self.last, self.before, self.session_start, self.n_waiting = cursor
+        self.fresh = {int(self.waiting[entry, 0]): entry for entry in range(self.n_waiting)}
+        self._set_far()
+        self._allot(roomy(len(self.ids)), arrays, len(self.ids))
 
-    @staticmethod
-    def expected(n_slots: int) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """Give the dtype and shape of every array of :meth:`arrays` for ``n_slots`` slots."""
-        slotted = {name: (dtype, _with_slots(shape, axis, n_slots)) for name, (dtype, shape, axis) in _SLOTTED.items()}
-        return slotted | dict(_FIXED)
+    def _allot(self, capacity: int, given: Arrays | None = None, n_given: int = 0) -> None:
+        """Make the arrays with one entry an item, the first of which may be given, and look at them."""
+        self._capacity = capacity
+        for name, array in allotted(capacity, given, n_given).items():
+            setattr(self, name, array)
+        self._look()
 
-    def _grow(self) -> None:
-        grown = _roomy(self._capacity)
-        for name, (dtype, shape, axis) in _SLOTTED.items():
-            whole = np.zeros(_with_slots(shape, axis, grown), dtype)
-            if name == "table":
-                whole[_LASTS] = _NEVER
-            whole[(slice(None),) * axis + (slice(self._capacity),)] = getattr(self, name)
-            setattr(self, name, whole)
-        self.scratch = np.zeros(grown, np.intp)
-        self._capacity = grown
-
-
-def _roomy(n_slots: int) -> int:
-    """Give a capacity for more than so many slots: about a quarter more."""
-    return (n_slots + n_slots // 4 + 64) // 64 * 64 + _SPARE
+    def _look(self) -> None:
+        """Look at the arrays through memory views: a single cell costs half as much that way."""
+        self._follower_bytes = self.followers.view(np.uint8).data
+        self._follower_ints, self._follower_seconds = self._follower_bytes.cast("i"), self._follower_bytes.cast("I")
+        self._follower_floats = self._follower_bytes.cast("f")
+        self._next_n, self._own_n, self._shown_n = _flat(self.next_n), _flat(self.own_n), _flat(self.shown_n)
+        self._own_at, self._own_minute = _flat(self.own_at), _flat(self.own_minute)
+        self._cue_item, self._cue_at, self._cue_n = _flat(self.cue_item), _flat(self.cue_at), _flat(self.cue_n)
+        self._table, self._waiting = self.table.data, self.waiting.data
+        self._waiting_bytes = self._waiting.cast("B")
 
 
-def _with_slots(shape: tuple[int, ...], axis: int, n_slots: int) -> tuple[int, ...]:
-    return (*shape, n_slots) if axis else (n_slots, *shape)
+def _flat(array: NDArray[np.generic]) -> Any:
+    return array.data.cast("B").cast(array.dtype.char)  # type: ignore[arg-type]

@@ -13,17 +13,17 @@ import json
 import mmap
 import struct
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.digest import blake2b
 from recsys.errors import CheckpointError
-from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURE_VERSION, N_FEATURES
 from recsys.learn.fold import PendingChoice, PendingSlate, State, new_state
-from recsys.learn.gather import N_COLUMN_ROWS, N_RING_ROWS, N_SCALARS, Gathered
+from recsys.learn.gather import Question
+from recsys.learn.layout import FOLLOWERS, RING, expected
 
 if TYPE_CHECKING:
     from recsys.prior import Prior
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["basis", "decode", "encode"]
 
 _MAGIC: Final = b"RSCK"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _DIGEST_BYTES: Final = 32
 _HEAD: Final = struct.Struct("<4sHI")
 
@@ -71,7 +71,10 @@ def encode(state: State, basis_digest: str) -> bytes:
         "cues": list(b.cues.items()),
         "slates": [[key, s.slots, s.shown_at_s, sorted(s.chosen)] for key, s in state.slates.items()],
         "steers": list(state.steers.items()),
-        "pending": [[*_sizes(choice), choice.target, choice.weight] for choice in state.pending],
+        "pending": [
+            [c.question.numbers, [n for n, _ in c.question.cues], c.slots, c.target, c.weight, c.n_certain, c.offset]
+            for c in state.pending
+        ],
         "n_choices": state.n_choices,
         "n_events": state.n_events,
     }
@@ -80,8 +83,8 @@ def encode(state: State, basis_digest: str) -> bytes:
     chunks += [np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes() for _, array in b.arrays()]
     chunks += [state.choice.w.astype("<f8").tobytes(), state.choice.precision.astype("<f8").tobytes()]
     for choice in state.pending:
-        g = choice.gathered
-        chunks += [array.astype("<f8").tobytes() for array in (g.columns, g.ring, g.scalars)]
+        chunks += [_little(choice.question.ring, FOLLOWERS)]
+        chunks += [_little(ring, np.dtype("i4")) for _, ring in choice.question.cues]
     body = b"".join(chunks)
     return blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() + body
 
@@ -116,11 +119,11 @@ def _parse(body: memoryview, state: State) -> State:
     header = json.loads(bytes(body[_HEAD.size : _HEAD.size + length]))
     arrays: dict[str, NDArray[np.generic]] = {}
     offset = _HEAD.size + length
-    shapes = Behaviour.expected(len(header["ids"]) + 1)
+    shapes = expected(len(header["ids"]) + 1)
     shapes |= {"w": ("f8", (N_FEATURES,)), "precision": ("f8", (N_FEATURES, N_FEATURES))}
-    for i, (n, m, *_) in enumerate(header["pending"]):
-        shapes |= {f"columns-{i}": ("f8", (N_COLUMN_ROWS, n)), f"ring-{i}": ("f8", (N_RING_ROWS, m))}
-        shapes |= {f"scalars-{i}": ("f8", (N_SCALARS,))}
+    for i, (_, cues, *_) in enumerate(header["pending"]):
+        shapes |= {f"ring-{i}": (FOLLOWERS, ())}
+        shapes |= {f"cue-{i}-{j}": ("i4", (RING,)) for j in range(len(cues))}
     for name, (dtype, shape) in shapes.items():
         count = int(np.prod(shape, dtype=np.int64))
         flat = np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), count, offset)
@@ -128,9 +131,10 @@ def _parse(body: memoryview, state: State) -> State:
         offset += flat.nbytes
     if offset != len(body):
         raise CheckpointError("bytes are left over")
-    for i, (_, _, target, weight) in enumerate(header["pending"]):
-        raw = [arrays.pop(f"{name}-{i}").astype(np.float64) for name in ("columns", "ring", "scalars")]
-        state.pending.append(PendingChoice(Gathered(*raw), target, weight))
+    for i, (numbers, sizes, *rest) in enumerate(header["pending"]):
+        ring = arrays.pop(f"ring-{i}").tobytes()
+        cues = [(n, arrays.pop(f"cue-{i}-{j}").tobytes()) for j, n in enumerate(sizes)]
+        state.pending.append(PendingChoice(Question(tuple(numbers), ring, cues), *rest))
     state.choice.w = arrays.pop("w").astype(np.float64)
     state.choice.precision = arrays.pop("precision").astype(np.float64)
     state.behaviour.restore(header["ids"], [(label, row) for label, row in header["cues"]], arrays)
@@ -141,5 +145,6 @@ def _parse(body: memoryview, state: State) -> State:
     return state
 
 
-def _sizes(choice: PendingChoice) -> tuple[int, int]:
-    return choice.gathered.columns.shape[1], choice.gathered.ring.shape[1]
+def _little(native: bytes, dtype: np.dtype[Any]) -> bytes:
+    """Give numbers in the byte order of the blob."""
+    return np.frombuffer(native, dtype).astype(dtype.newbyteorder("<")).tobytes()

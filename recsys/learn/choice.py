@@ -43,11 +43,11 @@ def utilities(w: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[
     return given
 
 
-def _gram(A: NDArray[np.float64], B: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give ``A Bᵀ`` of two matrices (d, n), summed over pieces of the columns."""
-    total: NDArray[np.float64] = A[:, :_PIECE] @ B[:, :_PIECE].T
+def _gram(A: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give ``A Aᵀ`` of a matrix (d, n), summed over pieces of the columns; symmetric to the last bit."""
+    total: NDArray[np.float64] = A[:, :_PIECE] @ A[:, :_PIECE].T
     for at in range(_PIECE, A.shape[1], _PIECE):
-        total += A[:, at : at + _PIECE] @ B[:, at : at + _PIECE].T
+        total += A[:, at : at + _PIECE] @ A[:, at : at + _PIECE].T
     return total
 
 
@@ -97,20 +97,23 @@ class ChoiceModel:
 
         O(n d² + d³).
         """
-        starts = np.cumsum((0, *sizes[:-1]))
+        counts = np.array(sizes)
+        starts = counts.cumsum() - counts
         columns = starts + np.array(targets)
         strength = np.array(weights)
-        p = self._probabilities(features, starts, sizes, offsets)
-        centred = features - np.repeat(np.add.reduceat(features * p, starts, axis=1), sizes, axis=1)
-        away = centred[:, columns]
+        p = self._probabilities(features, starts, counts, offsets)
+        average = np.add.reduceat(features * p, starts, axis=1)
+        away = features[:, columns] - average
         odds = np.minimum(p[columns], _NEARLY_SURE)
         odds /= 1.0 - odds
-        p *= np.repeat(np.maximum(strength, 0.0), sizes)
-        information = _gram(centred * p, centred)
+        chosen = np.maximum(strength, 0.0)
+        p *= chosen.repeat(counts)
+        # Σ p (x − x̄)(x − x̄)ᵀ = Σ p x xᵀ − x̄ x̄ᵀ for each choice
+        information = _gram(features * np.sqrt(p, out=p)) - _gram(average * np.sqrt(chosen))
         against = strength < 0
         if against.any():
             strength = np.where(against, strength * odds, strength)
-            information += (away * np.where(against, -strength, 0.0)) @ away.T
+            information += _gram(away * np.sqrt(np.where(against, -strength, 0.0)))
         self._step(information, away @ strength, MEMORY ** len(sizes))
 
     def deviation(self) -> NDArray[np.float64]:
@@ -121,16 +124,16 @@ class ChoiceModel:
         self,
         features: NDArray[np.float64],
         starts: NDArray[np.intp],
-        sizes: Sequence[int],
+        counts: NDArray[np.intp],
         offsets: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Give each column's choice probability within its set."""
         pieces = range(0, features.shape[1], _PIECE)
         utility: NDArray[np.float64] = np.concatenate([self.w @ features[:, at : at + _PIECE] for at in pieces])
         utility += offsets
-        utility -= np.repeat(np.maximum.reduceat(utility, starts), sizes)
+        utility -= np.maximum.reduceat(utility, starts).repeat(counts)
         p = np.exp(utility, out=utility)
-        p /= np.repeat(np.add.reduceat(p, starts), sizes)
+        p /= np.add.reduceat(p, starts).repeat(counts)
         return p
 
     def _step(self, information: NDArray[np.float64], gradient: NDArray[np.float64], kept: float) -> None:

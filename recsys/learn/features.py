@@ -12,13 +12,29 @@ transpose is the ``X`` of the choice model's formulas.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learn.behaviour import (
+from recsys.learn.behaviour import Behaviour
+from recsys.learn.gather import (
+    BASE_FLOOR,
+    BEFORE,
+    GAP,
+    HALF_HOUR,
+    HOUR_BIN,
+    IN_SESSION,
+    MAX_LAG,
+    NOW,
+    POSITION,
+    SHOWN_AT,
+    WEEK_BIN,
+    Gathered,
+    ask,
+    gather,
+)
+from recsys.learn.layout import (
     COUNT,
     DAY_S,
     DECAYED,
@@ -26,34 +42,10 @@ from recsys.learn.behaviour import (
     LAST_S,
     LOG_INTERVAL,
     N_COUNTS,
+    RATES,
     RING,
     SHOWN,
     WEEK_ROW,
-    Behaviour,
-)
-from recsys.learn.gather import (
-    BASE_FLOOR,
-    CONTEXT,
-    HALF_HOUR,
-    HOUR_BIN,
-    IN_SESSION,
-    LOG_GAP,
-    LOG_GAP_HOURS,
-    MAX_LAG,
-    NOW,
-    PLACE,
-    POSITION,
-    RHYTHM_FADING,
-    RING_AT,
-    RING_HALF_HOUR,
-    RING_LOG_GAP,
-    RING_PLACE,
-    RING_SAME,
-    SHARE_SCALE,
-    SHOWN_ONCE,
-    WEEK_BIN,
-    Gathered,
-    gather,
 )
 from recsys.learn.moment import HALF_HOURS, Moment
 
@@ -118,7 +110,9 @@ _MAX_AGE_S: Final = 3e8
 _HOUR_S: Final = 3600.0
 _FOLLOW_HALF_LIFE_S: Final = 30 * DAY_S
 _GAP_WIDTH: Final = 0.7  # of the bump over log(seconds of silence)
-_FOUR: Final = np.arange(4)[:, None]
+_RING_FIELDS: Final = ("before", "at", "half_hour", "log_gap")
+_SHOWN_RATE: Final = float(RATES[SHOWN])
+_NOW, _POSITION, _IN_SESSION_USES, _LOG_GAP_HOURS, _SHOWN_ONCE = range(5)
 _hours_apart = np.arange(HALF_HOURS)
 _HOUR_BUMP: Final = np.exp(-0.5 * (np.minimum(_hours_apart, HALF_HOURS - _hours_apart) / 3.0) ** 2)
 
@@ -148,33 +142,29 @@ def feature_matrix(
     array of float64, shape (N_FEATURES, n)
         Finite. O(n).
     """
-    return features_of([gather(behaviour, slots, moment, shown_at_s=shown_at_s)])
+    return features_of(gather(behaviour, [ask(behaviour, moment, shown_at_s)], [slots]))
 
 
-def features_of(gathered: Sequence[Gathered]) -> NDArray[np.float64]:
-    """Compute the features of everything gathered, one after another in the columns.
+def features_of(g: Gathered) -> NDArray[np.float64]:
+    """Compute the features of everything gathered.
 
-    The same bits come out whether many are done at once or one by one.
+    The same bits come out whether many questions are answered at once or one by one.
     """
-    g = gathered[0]
-    if len(gathered) == 1:
-        raw, of_column = g.columns, g.scalars[:, None]
-    else:
-        raw = np.concatenate([g.columns for g in gathered], axis=1)
-        scalars = np.stack([g.scalars for g in gathered], axis=1)
-        of_column = np.repeat(scalars, [g.columns.shape[1] for g in gathered], axis=1)
+    raw, factors, numbers = g.columns, g.factors, _numbers(g)
+    if g.of is not None:
+        factors, numbers = factors.take(g.of, axis=1), numbers.take(g.of, axis=1)
     out = np.empty((N_FEATURES, raw.shape[1]))
-    np.multiply(raw[:DECAYED], of_column[:DECAYED], out=out[:DECAYED])
+    np.multiply(raw[:DECAYED], factors[:DECAYED], out=out[:DECAYED])
     shown = out[SHOWN]
-    shown -= of_column[SHOWN_ONCE]
+    shown -= numbers[_SHOWN_ONCE]
     np.maximum(shown, 0.0, out=shown)
     out[_EVER] = raw[COUNT]
-    np.multiply(raw[HOUR_BIN : WEEK_BIN + 1], of_column[RHYTHM_FADING], out=out[_HOUR : _HOUR + 2])
+    np.multiply(raw[HOUR_BIN : WEEK_BIN + 1], factors[DECAYED], out=out[_HOUR : _HOUR + 2])
     share = out[WEEK_ROW] + BASE_FLOOR
-    share *= of_column[SHARE_SCALE]
-    out[_CONTEXT] = raw[CONTEXT]
-    _ages(raw, of_column, out)
-    np.divide(_followers(gathered, raw[PLACE]), share, out=out[_FOLLOWS])
+    share *= factors[DECAYED + 1]
+    _context(g, share, out[_CONTEXT])
+    _ages(raw, numbers, out)
+    np.divide(_followers(g), share, out=out[_FOLLOWS])
     logs = out[_LOGS]
     logs += _FLOORS
     np.log(logs, out=logs)
@@ -184,19 +174,31 @@ def features_of(gathered: Sequence[Gathered]) -> NDArray[np.float64]:
     return out
 
 
-def _ages(raw: NDArray[np.float64], of_column: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def _numbers(g: Gathered) -> NDArray[np.float64]:
+    """What every column of a question needs of it: see the entries ``_NOW`` and on."""
+    gap_s = g.numbers[GAP]
+    numbers = np.empty((5, len(gap_s)))
+    numbers[_NOW] = g.numbers[NOW]
+    numbers[_POSITION] = g.numbers[POSITION]
+    numbers[_IN_SESSION_USES] = g.numbers[IN_SESSION]
+    np.log(gap_s / _HOUR_S + 0.02, out=numbers[_LOG_GAP_HOURS])
+    np.exp2((g.numbers[SHOWN_AT] - g.numbers[NOW]) * _SHOWN_RATE, out=numbers[_SHOWN_ONCE])
+    return numbers
+
+
+def _ages(raw: NDArray[np.float64], numbers: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Recency in events and in time, and the flags that follow from it."""
     np.equal(raw[COUNT], 0.0, out=out[_NEW], casting="unsafe")
     lag = out[_LOG_LAG]
-    np.subtract(of_column[POSITION], raw[LAST_POSITION], out=lag)
+    np.subtract(numbers[_POSITION], raw[LAST_POSITION], out=lag)
     np.minimum(lag, MAX_LAG, out=lag)
     np.divide(1.0, lag, out=out[_INVERSE_LAG])
     np.equal(lag, 1.0, out=out[_IS_LAST], casting="unsafe")
     np.equal(lag, 2.0, out=out[_IS_BEFORE], casting="unsafe")
-    np.less_equal(lag, of_column[IN_SESSION], out=out[_IN_SESSION], casting="unsafe")
-    np.multiply(out[_IS_LAST], of_column[LOG_GAP_HOURS], out=out[_LAST_GAP])
+    np.less_equal(lag, numbers[_IN_SESSION_USES], out=out[_IN_SESSION], casting="unsafe")
+    np.multiply(out[_IS_LAST], numbers[_LOG_GAP_HOURS], out=out[_LAST_GAP])
     age = out[_LOG_AGE]
-    np.subtract(of_column[NOW], raw[LAST_S], out=age)
+    np.subtract(numbers[_NOW], raw[LAST_S], out=age)
     np.minimum(age, _MAX_AGE_S, out=age)
     age *= 1.0 / _HOUR_S
 
@@ -215,36 +217,42 @@ def _intervals(interval: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     due -= np.abs(ratio)
 
 
-def _followers(gathered: Sequence[Gathered], place: NDArray[np.float64]) -> NDArray[np.float64]:
+def _context(g: Gathered, share: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Mean over the context's values of ``log((v + share) / ((V + 1)·share))``, ``v`` of the ``V`` uses under one."""
+    out[:] = 0.0
+    for uses, sizes in g.under:
+        lift = uses / share
+        lift += 1.0
+        lift /= 1.0 + _each(g, sizes)
+        out += np.log(lift, out=lift)
+    if g.under:
+        out /= _each(g, np.maximum(g.n_cues, 1))
+
+
+def _each(g: Gathered, values: NDArray[np.intp]) -> NDArray[np.intp]:
+    return values if g.of is None else values[g.of]
+
+
+def _followers(g: Gathered) -> NDArray[np.float64]:
     """Sum, for each candidate, four weights over the entries that name it among what followed the last item.
 
     The weights: 1; whether the item before was the same; nearness in the day, lately; nearness of the silence, lately.
     """
-    if len(gathered) == 1:
-        ring, scalars = gathered[0].ring, gathered[0].scalars[:, None]
-        cells, entries = place.astype(np.intp), ring[RING_PLACE].astype(np.intp)
-    else:
-        ring = np.concatenate([g.ring for g in gathered], axis=1)
-        sizes = [g.ring.shape[1] for g in gathered]
-        scalars = np.repeat(np.stack([g.scalars for g in gathered], axis=1), sizes, axis=1)
-        starts = np.arange(len(gathered)) * (RING + 1)
-        cells = place.astype(np.intp) + np.repeat(starts, [g.columns.shape[1] for g in gathered])
-        entries = ring[RING_PLACE].astype(np.intp) + np.repeat(starts, sizes)
-    weights = np.empty((4, ring.shape[1]))
-    weights[0] = 1.0
-    weights[1] = ring[RING_SAME]
-    lately = ring[RING_AT] - scalars[NOW]
+    columns, entries = g.named
+    before, at, half_hour, log_gap = [g.ring[name].reshape(-1).take(entries) for name in _RING_FIELDS]
+    asked = g.numbers if g.of is None else g.numbers.take(entries // RING, axis=1)
+    lately = at - asked[NOW]
     lately *= 1.0 / _FOLLOW_HALF_LIFE_S
     np.exp2(lately, out=lately)
-    apart = scalars[HALF_HOUR] - ring[RING_HALF_HOUR]
-    np.multiply(lately, _HOUR_BUMP[apart.astype(np.intp)], out=weights[2])
-    off = ring[RING_LOG_GAP] - scalars[LOG_GAP]
+    near = _HOUR_BUMP[(asked[HALF_HOUR] - half_hour).astype(np.intp)]
+    near *= lately
+    off = log_gap - np.log(asked[GAP] + 60.0)
     off *= off
     off *= -0.5 / _GAP_WIDTH**2
-    np.multiply(lately, np.exp(off, out=off), out=weights[3])
-    n_cells = len(gathered) * (RING + 1)
-    entries = entries + _FOUR * n_cells
-    sums: NDArray[np.float64] = np.bincount(entries.ravel(), weights.ravel(), 4 * n_cells).astype(
-        np.float64, copy=False
-    )
-    return np.take(sums.reshape(4, n_cells), cells, axis=1)
+    np.exp(off, out=off)
+    off *= lately
+    n = g.columns.shape[1]
+    sums = np.empty((4, n))
+    for row, weights in enumerate((None, before == asked[BEFORE], near, off)):
+        sums[row] = np.bincount(columns, weights, n)
+    return sums

@@ -1,168 +1,247 @@
-"""What the features need of the statistics at one moment, copied out in a few steps.
+"""What the features need to know of a question, and of the candidates it is asked about.
 
-Gathering is the part that must happen before the statistics move on; the
-arithmetic that makes features of it (:mod:`recsys.learn.features`) can wait and
-be done for many choices at once.
+A *question* is one moment: a ranking now, or a choice that was made. :func:`ask`
+copies what will have changed when the answer is worked out (rings and a few
+numbers); :func:`gather` looks up the candidates of many questions at once.
+The arithmetic that makes features of it is :mod:`recsys.learn.features`.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learn.behaviour import DAY_S, DECAYED, N_ROWS, RING, SHOWN_HALF_LIFE, WEEK_ROW, Behaviour
-from recsys.learn.moment import Moment
+from recsys.learn.behaviour import Behaviour
+from recsys.learn.layout import DECAYED, EMPTY_RING, FOLLOWERS, N_BINS, N_ROWS, RING, WEEK_ROW
+from recsys.learn.moment import HALF_HOURS, Moment
+from recsys.learn.versions import Versions, newest, versions
 
 __all__ = [
     "BASE_FLOOR",
-    "CONTEXT",
+    "BEFORE",
+    "GAP",
     "HALF_HOUR",
     "HOUR_BIN",
     "IN_SESSION",
-    "LOG_GAP",
-    "LOG_GAP_HOURS",
     "MAX_LAG",
     "NOW",
-    "N_COLUMN_ROWS",
-    "N_RING_ROWS",
-    "N_SCALARS",
-    "OFFSET",
-    "PLACE",
     "POSITION",
-    "RHYTHM_FADING",
-    "RING_AT",
-    "RING_HALF_HOUR",
-    "RING_LOG_GAP",
-    "RING_PLACE",
-    "RING_SAME",
-    "SHARE_SCALE",
-    "SHOWN_ONCE",
+    "SHOWN_AT",
     "WEEK_BIN",
+    "Candidates",
     "Gathered",
+    "Question",
+    "ask",
     "gather",
 ]
 
 BASE_FLOOR: Final = 0.02  # what an item without uses has of the share that transitions back off to
 MAX_LAG: Final = 1e4
+_NOT_SHOWN: Final = -1e300  # the time of an impression to leave out, where there is none
 
-# Rows of ``columns``: those of ``Behaviour.table``, then the two rhythms, then these.
-HOUR_BIN: Final = N_ROWS
+HOUR_BIN: Final = N_ROWS  # rows of ``columns``: those of ``Behaviour.table``, then the two bins of the rhythms
 WEEK_BIN: Final = N_ROWS + 1
-PLACE: Final = N_ROWS + 2  # 1 + an entry of the ring that names the candidate, 0 for none
-CONTEXT: Final = N_ROWS + 3
-OFFSET: Final = N_ROWS + 4  # added to the column's utility when a choice is learnt; no feature
-N_COLUMN_ROWS: Final = N_ROWS + 5
+N_COLUMN_ROWS: Final = N_ROWS + 2
 
-# Rows of ``ring``: what followed the last item, an entry a column.
-RING_PLACE, RING_SAME, RING_AT, RING_HALF_HOUR, RING_LOG_GAP = range(5)
-N_RING_ROWS: Final = 5
+# Entries of ``numbers``.
+NOW, POSITION, GAP, IN_SESSION, BEFORE, HALF_HOUR, WEEK_HOUR, N_SLOTS, N_WAITING, SHOWN_AT = range(10)
 
-# Entries of ``scalars``: the factors of the fading rows, then these.
-(
-    RHYTHM_FADING,
-    SHARE_SCALE,
-    NOW,
-    POSITION,
-    IN_SESSION,
-    LOG_GAP_HOURS,
-    LOG_GAP,
-    HALF_HOUR,
-    SHOWN_ONCE,
-) = range(DECAYED, DECAYED + 9)
-N_SCALARS: Final = DECAYED + 9
+_new: Final = tuple.__new__  # a named tuple in a third of the time
+_NO_CUE: Final = (0, EMPTY_RING)
+Candidates = Sequence[int] | NDArray[np.intp] | slice
 
-_PLACES: Final = np.arange(1, RING + 1)
+
+class Question(NamedTuple):
+    """One moment asked about.
+
+    Parameters
+    ----------
+    numbers : tuple of float
+        Time in seconds, position, silence in seconds, uses in this session, the item before the last, half-hour,
+        hour of the week, slots in use, uses that wait, and the time of an impression to leave out.
+    ring : bytes
+        What followed the last item, a record of ``FOLLOWERS``.
+    cues : list of (int, bytes)
+        What was used under each value of the context: see ``Behaviour.under``.
+    """
+
+    numbers: tuple[float, ...]
+    ring: bytes
+    cues: list[tuple[int, bytes]]
 
 
 class Gathered(NamedTuple):
-    """Raw values, all float64: ``columns`` (18, n candidates), ``ring`` (5, m entries), ``scalars`` (18,)."""
+    """Raw values of ``n`` columns of candidates, for ``m`` questions.
+
+    Parameters
+    ----------
+    columns : array of float64, shape (N_COLUMN_ROWS, n)
+    of : array of int, shape (n,), or None
+        The question that each column belongs to; None when there is one question.
+    numbers : array of float64, shape (10, m)
+    factors : array of float64, shape (DECAYED + 2, m)
+        What turns the fading rows and the rhythms into counts as of each question, and the scale of shares.
+    ring : array of FOLLOWERS, shape (m,)
+    named : pair of arrays of int
+        Columns and the entries, over all rings one after another, that name their candidates.
+    under : list of (array of int, shape (n,), array of int, shape (m,))
+        For each value of the context how many of the uses under it were the candidate's, and how many there are.
+    n_cues : array of int, shape (m,)
+    """
 
     columns: NDArray[np.float64]
-    ring: NDArray[np.float64]
-    scalars: NDArray[np.float64]
+    of: NDArray[np.intp] | None
+    numbers: NDArray[np.float64]
+    factors: NDArray[np.float64]
+    ring: NDArray[np.void]
+    named: tuple[NDArray[np.intp], NDArray[np.intp]]
+    under: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    n_cues: NDArray[np.intp]
+
+
+def ask(b: Behaviour, moment: Moment, shown_at_s: float | None = None) -> Question:
+    """Copy what a question needs that the next events will change. O(1)."""
+    now_s, minute, cues = moment
+    if b.started and now_s < b.newest_s:
+        now_s = b.newest_s
+    gap_s, in_session = 0.0, b.position - b.session_start
+    if b.last:
+        gap_s = now_s - b.last_s
+        if gap_s > b.session_gap_s:
+            in_session = 0
+    numbers = (
+        now_s,
+        b.position,
+        gap_s,
+        in_session if in_session < MAX_LAG else MAX_LAG - 1.0,
+        b.before,
+        minute % 1440 // 30,
+        minute // 60,
+        len(b.ids),
+        b.n_waiting,
+        _NOT_SHOWN if shown_at_s is None else shown_at_s,
+    )
+    return _new(Question, (numbers, b.follows_last(), [b.under(cue) for cue in cues]))
 
 
 def gather(
-    b: Behaviour, slots: NDArray[np.intp] | slice, moment: Moment, *, shown_at_s: float | None = None
+    b: Behaviour,
+    questions: Sequence[Question],
+    candidates: Sequence[Candidates],
+    rhythm: NDArray[np.float32] | None = None,
 ) -> Gathered:
-    """Copy out what the candidates' features need; see :func:`recsys.learn.features.feature_matrix`. O(n)."""
-    now_s = max(moment.at_s, b.newest_s) if b.started else moment.at_s
-    gap_s = b.silence_s(now_s)
-    position, last, before, _, session_start = b.cursor.tolist()
-    scalars = np.empty(N_SCALARS)
-    fading = b.fading(now_s)
-    scalars[:DECAYED] = fading
-    scalars[DECAYED:] = (
-        b.rhythm_fading(now_s),
-        1.0 / (float(b.totals[WEEK_ROW]) * float(fading[WEEK_ROW]) + BASE_FLOOR * b.n_slots),
-        now_s,
-        position,
-        0.0 if gap_s > b.session_gap_s else min(position - session_start, MAX_LAG - 1.0),
-        math.log(gap_s / 3600.0 + 0.02),
-        math.log(gap_s + 60.0),
-        moment.half_hour,
-        0.0 if shown_at_s is None else 2.0 ** (-(now_s - shown_at_s) / (SHOWN_HALF_LIFE * DAY_S)),
-    )
-    columns = _columns(b, slots, moment)
-    ring = _ring(b, last, before, slots, columns)
-    if moment.cues:
-        columns[CONTEXT] = _context(b, moment, slots, columns, scalars)
-    return Gathered(columns, ring, scalars)
+    """Look up the candidates of each question as of its moment.
+
+    ``rhythm`` are the versions of the rhythms of what waits; without them, as much is computed as one question needs.
+    A slice stands for all slots in it, where there is one question. O(n).
+    """
+    numbers = np.array([q.numbers for q in questions], np.float64).T
+    half_hour, week_hour = bins = numbers[[HALF_HOUR, WEEK_HOUR]].astype(np.intp)
+    found, at = versions(b), _at(candidates)
+    columns = _columns(b, at, bins)
+    if b.n_waiting:
+        have, entry = _waiting(b, at, numbers[N_WAITING], found)
+        columns[:N_ROWS, have] = found.table[:, entry]
+        if rhythm is None:
+            columns[N_ROWS:, have] = found.bins(b, int(half_hour[0]), int(week_hour[0]))[entry].T
+        else:
+            columns[HOUR_BIN, have] = rhythm[entry, at.each(half_hour, have)]
+            columns[WEEK_BIN, have] = rhythm[entry, at.each(week_hour, have) + HALF_HOURS]
+    rings = np.frombuffer(b"".join([q.ring for q in questions]), FOLLOWERS)
+    n_cues = [len(q.cues) for q in questions]
+    under = [_under(at, questions, layer) for layer in range(max(n_cues))]
+    factors = _factors(b, numbers, found)
+    return Gathered(columns, at.of, numbers, factors, rings, _named(at, rings["item"]), under, np.array(n_cues))
 
 
-def _columns(b: Behaviour, slots: NDArray[np.intp] | slice, moment: Moment) -> NDArray[np.float64]:
-    if isinstance(slots, slice):
-        whole = b.table[:, slots]
-        columns = np.empty((N_COLUMN_ROWS, whole.shape[1]))
-        columns[:N_ROWS] = whole
+class _At(NamedTuple):
+    """Where the candidates are: their slots, how many, and the question each belongs to, None for the one there is."""
+
+    slots: NDArray[np.intp] | slice
+    n: int
+    of: NDArray[np.intp] | None
+
+    def each(self, values: NDArray[np.intp], chosen: NDArray[np.intp] | None = None) -> NDArray[np.intp] | np.intp:
+        """Give the questions' values for all candidates or those chosen: one number where there is one question."""
+        if self.of is None:
+            return values[0]  # type: ignore[no-any-return]
+        return values[self.of] if chosen is None else values[self.of[chosen]]
+
+
+def _at(candidates: Sequence[Candidates]) -> _At:
+    if len(candidates) == 1:
+        only = candidates[0]
+        if isinstance(only, slice):
+            return _At(only, only.stop - only.start, None)
+        return _At(np.asarray(only, np.intp), len(only), None)
+    sizes = list(map(len, candidates))  # type: ignore[arg-type]
+    n = sum(sizes)
+    slots = np.fromiter(chain.from_iterable(candidates), np.intp, n)  # type: ignore[arg-type]
+    return _At(slots, n, np.arange(len(sizes)).repeat(sizes))
+
+
+def _columns(b: Behaviour, at: _At, bins: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Copy what is merged."""
+    columns = np.empty((N_COLUMN_ROWS, at.n))
+    half_hour, week_hour = bins
+    if isinstance(at.slots, slice):
+        columns[:N_ROWS] = b.table[:, at.slots]
+        columns[HOUR_BIN] = b.rhythm[at.slots, half_hour[0]]
+        columns[WEEK_BIN] = b.rhythm[at.slots, week_hour[0] + HALF_HOURS]
     else:
-        columns = np.empty((N_COLUMN_ROWS, len(slots)))
-        b.table.take(slots, axis=1, out=columns[:N_ROWS], mode="clip")  # all in range: "clip" spares a buffer
-    columns[HOUR_BIN] = b.day[moment.half_hour][slots]
-    columns[WEEK_BIN] = b.week[moment.week_hour][slots]
-    columns[PLACE:] = 0.0
+        b.table.take(at.slots, axis=1, out=columns[:N_ROWS], mode="clip")  # all in range: "clip" spares a buffer
+        cells, begin = b.rhythm.reshape(-1), at.slots * N_BINS
+        columns[HOUR_BIN] = cells.take(begin + at.each(half_hour))
+        columns[WEEK_BIN] = cells.take(begin + at.each(week_hour) + HALF_HOURS)
     return columns
 
 
-def _ring(
-    b: Behaviour, last: int, before: int, slots: NDArray[np.intp] | slice, columns: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Copy what followed the last item, and say which candidate stands where in it."""
-    size = min(int(b.next_n[last]), RING)
-    ring = np.empty((N_RING_ROWS, size))
-    if size:
-        items, scratch = b.next_item[last, :size], b.scratch
-        scratch[items] = _PLACES[:size]
-        ring[RING_PLACE] = scratch[items]
-        columns[PLACE] = scratch[slots]
-        scratch[items] = 0
-        ring[RING_SAME] = b.next_before[last, :size] == before
-        ring[RING_AT] = b.next_at[last, :size]
-        ring[RING_HALF_HOUR] = b.next_half_hour[last, :size]
-        ring[RING_LOG_GAP] = b.next_log_gap[last, :size]
-    return ring
+def _waiting(
+    b: Behaviour, at: _At, n_before: NDArray[np.float64], found: Versions
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give the columns that something waits for, and the entry of each one's version."""
+    if not isinstance(at.slots, slice):
+        return newest(found, at.slots, at.each(n_before.astype(np.intp)))
+    touched, entry = np.array(list(b.fresh), np.intp), np.array(list(b.fresh.values()), np.intp)
+    inside = (touched >= at.slots.start) & (touched < at.slots.stop)
+    return touched[inside] - at.slots.start, entry[inside]
 
 
-def _context(
-    b: Behaviour,
-    moment: Moment,
-    slots: NDArray[np.intp] | slice,
-    columns: NDArray[np.float64],
-    scalars: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Mean over the context's values of ``log((v + share) / ((V + 1)·share))``."""
-    share = (columns[WEEK_ROW] * scalars[WEEK_ROW] + BASE_FLOOR) * scalars[SHARE_SCALE]
-    mean = np.zeros(columns.shape[1])
-    scratch = b.scratch
-    for row in [b.cues[cue] for cue in moment.cues if cue in b.cues]:
-        size = min(int(b.cue_n[row]), RING)
-        items = b.cue_item[row, :size]
-        scratch[items] = _PLACES[:size]
-        uses = np.bincount(scratch[items], minlength=RING + 1)[scratch[slots]]
-        scratch[items] = 0
-        mean += np.log((uses / share + 1.0) / (size + 1.0))
-    mean /= len(moment.cues)
-    return mean
+def _factors(b: Behaviour, numbers: NDArray[np.float64], found: Versions) -> NDArray[np.float64]:
+    factors = np.empty((DECAYED + 2, numbers.shape[1]))
+    powers, fading = factors[: DECAYED + 1], factors[:DECAYED]
+    powers[:DECAYED] = b.exponents(numbers[POSITION], numbers[NOW])
+    powers[DECAYED] = b.rhythm_exponents(numbers[NOW])
+    np.exp2(np.negative(powers, out=powers), out=powers)
+    uses_week = found.uses_week[numbers[N_WAITING].astype(np.intp)] * fading[WEEK_ROW]
+    np.divide(1.0, uses_week + BASE_FLOOR * numbers[N_SLOTS], out=factors[DECAYED + 1])
+    return factors
+
+
+def _named(at: _At, items: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give the columns named by the entries of the questions' rings, shape (m, RING), and those entries.
+
+    Sorted by column, then by entry.
+    """
+    if isinstance(at.slots, slice):
+        items = items[0]
+        entries = ((items >= at.slots.start) & (items < at.slots.stop)).nonzero()[0]
+        return items[entries].astype(np.intp) - at.slots.start, entries
+    slots = at.slots.astype(np.int32)[:, None]
+    if at.of is None:
+        columns, entries = (slots == items).nonzero()
+        return columns, entries
+    hits = (slots == items.take(at.of, axis=0)).ravel().nonzero()[0]
+    columns = hits // RING
+    return columns, hits + (at.of[columns] - columns) * RING
+
+
+def _under(at: _At, questions: Sequence[Question], layer: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Count the uses under the questions' value number ``layer``; see ``Gathered.under``."""
+    values = [q.cues[layer] if layer < len(q.cues) else _NO_CUE for q in questions]
+    columns, _ = _named(at, np.frombuffer(b"".join([ring for _, ring in values]), np.int32).reshape(-1, RING))
+    return np.bincount(columns, minlength=at.n), np.array([size for size, _ in values])

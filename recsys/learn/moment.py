@@ -51,7 +51,7 @@ def moment(at_us: int, offset_min: int, context: Context) -> Moment:
     """Place a time and a context. O(size of the context)."""
     local_min = at_us // 60_000_000 + offset_min
     week_minute = (local_min + _EPOCH_WEEKDAY * 1440) % 10080
-    cues = tuple(sorted(cue_label(k, v) for k, v in context.items())) if context else ()
+    cues = tuple(sorted([cue_label(k, v) for k, v in context.items()])) if context else ()
     return Moment(at_us / 1e6, week_minute, cues)
 
 

@@ -19,7 +19,7 @@ from recsys.log.rows import (
     shown_of_rows,
     texts_of,
 )
-from recsys.types import Event
+from recsys.types import Event, Scalar
 
 __all__ = ["append", "drop_checkpoints_from", "find", "of_item", "stream"]
 
@@ -189,5 +189,6 @@ def _shown(side: sqlite3.Cursor, rows: list[tuple[object, ...]]) -> dict[object,
 
 
 def _events(rows: Iterable[tuple[object, ...]], shown: dict[object, Shown]) -> Iterator[Event]:
+    decoded: dict[object, dict[str, Scalar]] = {}
     for row in rows:
-        yield event_of_row(row, shown.get(row[7], ()) if row[4] == "shown" else ())
+        yield event_of_row(row, shown.get(row[7], ()) if row[4] == "shown" else (), decoded)

@@ -94,7 +94,9 @@ def row_of_event(event: Event) -> EventRow:
     return (at_us, uid, event.offset_min, item_id, kind, value, context, slate)
 
 
-def event_of_row(row: Sequence[object], shown: Shown = ()) -> Event:
+def event_of_row(
+    row: Sequence[object], shown: Shown = (), decoded: dict[object, dict[str, Scalar]] | None = None
+) -> Event:
     """The event of a row.
 
     Parameters
@@ -103,6 +105,8 @@ def event_of_row(row: Sequence[object], shown: Shown = ()) -> Event:
         In the order of ``EVENT_COLUMNS``.
     shown : tuple of (str, int, float)
         The items of its slate, for an event of the kind ``"shown"``.
+    decoded : dict, optional
+        Contexts decoded before, by their text: they repeat. What is decoded now is added.
 
     Returns
     -------
@@ -131,9 +135,14 @@ def event_of_row(row: Sequence[object], shown: Shown = ()) -> Event:
         and -_MAX_OFFSET_MIN <= offset_min <= _MAX_OFFSET_MIN
     ):
         damaged()
-    return Event(
-        at_us, uid, item_id, kind, offset_min, value, {} if context is None else _mapping(context), slate, shown
-    )
+    if context is None:
+        return Event(at_us, uid, item_id, kind, offset_min, value, {}, slate, shown)
+    found = None if decoded is None else decoded.get(context)
+    if found is None:
+        found = _mapping(context)
+        if decoded is not None:
+            decoded[context] = found
+    return Event(at_us, uid, item_id, kind, offset_min, value, found.copy(), slate, shown)
 
 
 def shown_of_rows(rows: Sequence[Sequence[object]]) -> Shown:

@@ -7,9 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from recsys.learn.behaviour import LAST_S, N_COUNTS, OWN_RING, RING, Behaviour
+from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURES
 from recsys.learn.fold import State
+from recsys.learn.layout import LAST_S, N_COUNTS, OWN_RING, RING
+from recsys.learn.versions import merged
 from recsys.prior import Prior
 from recsys.rank.candidates import Catalogue
 from recsys.rank.words import daypart
@@ -39,13 +41,14 @@ def profile(state: State, catalogue: Catalogue, prior: Prior) -> Profile:
 
 def _habits(b: Behaviour, catalogue: Catalogue) -> list[Habit]:
     """The items used most lately, each with its clearest rhythm and what usually follows it."""
-    slow = b.table[N_COUNTS - 1, : b.n_slots]
+    table = merged(b)
+    slow = table[N_COUNTS - 1]
     total = float(slow.sum())
     used = [s for s in np.argsort(-slow, kind="stable")[:_TOP].tolist() if slow[s] > 0]
     habits = []
     for slot in used:
         title, n = catalogue.title(b.ids[slot]), int(b.own_n[slot])
-        last = float(b.table[LAST_S, slot])
+        last = float(table[LAST_S, slot])
         text = f"{title}: used {n} time{'s' if n > 1 else ''}"
         habits.append(Habit(text, b.ids[slot], float(slow[slot]) / total, n, last))
         habits += _rhythm(b, slot, title)
@@ -65,10 +68,10 @@ def _rhythm(b: Behaviour, slot: int, title: str) -> list[Habit]:
 
 def _sequence(b: Behaviour, slot: int, title: str, catalogue: Catalogue) -> list[Habit]:
     n = min(int(b.next_n[slot]), RING)
-    followers = b.next_item[slot, :n].tolist()
+    followers = b.followers["item"][slot, :n].tolist()
     follower, times = Counter(followers).most_common(1)[0] if followers else (0, 0)
     if times < _ENOUGH or times < _CLEAR * n:
         return []
-    last = max(int(at) for at, f in zip(b.next_at[slot, :n], followers, strict=True) if f == follower)
+    last = max(int(at) for at, f in zip(b.followers["at"][slot, :n], followers, strict=True) if f == follower)
     text = f"{title}: then usually {catalogue.title(b.ids[follower])}"
     return [Habit(text, b.ids[slot], times / n, times, float(last))]

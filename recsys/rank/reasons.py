@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learn.behaviour import LAST_S, OWN_RING, RING, Behaviour
+from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURES
+from recsys.learn.layout import OWN_RING, RING
 from recsys.learn.moment import Moment
 from recsys.rank.candidates import Pool
 from recsys.rank.words import Evidence, daypart, phrase
@@ -142,7 +143,7 @@ def basis(
     at = np.array(columns, np.intp)
     slots = at if isinstance(pool.slots, slice) else pool.slots[at]
     average, offset_average = _averages(pool, features)
-    last = int(b.cursor[1])
+    last = b.last
     followed = min(int(b.next_n[last]), RING)
     rows = [b.cues[cue] for cue in moment.cues if cue in b.cues]
     return Basis(
@@ -154,12 +155,12 @@ def basis(
         offset_average=offset_average,
         slots=slots,
         uses=b.own_n[slots],
-        last_s=b.table[LAST_S, slots],
+        last_s=b.last_uses_s(slots),
         own_at=b.own_at[slots],
         own_minute=b.own_minute[slots],
         against=(b.against_n[slots], b.against_at[slots]),
         shown=(b.shown_n[slots], b.shown_at[slots]),
-        followed=(b.next_item[last, :followed].copy(), b.next_at[last, :followed].copy()),
+        followed=(b.followers["item"][last, :followed].copy(), b.followers["at"][last, :followed].copy()),
         last_slot=last,
         last_title=last_title,
         under=tuple((b.cue_item[r].copy(), b.cue_at[r].copy()) for r in rows),

@@ -91,7 +91,7 @@ def _size(pool: Pool) -> int:
 
 
 def _last_title(state: State, catalogue: Catalogue) -> str:
-    last = int(state.behaviour.cursor[1])
+    last = state.behaviour.last
     return catalogue.title(state.behaviour.ids[last]) if last else ""
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.learn.behaviour import CUES, HEAVY, OWN_RING, RECENT, RING, Behaviour
+from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURES, feature_matrix
 from recsys.learn.fold import State, fold_all
+from recsys.learn.layout import CUES, DECAYED, HEAVY, OWN_RING, RECENT, RING
 from recsys.learn.moment import moment
 from tests.learn.histories import DAY, MONDAY_S, YEAR, event, examples, histories, learnt, shown, uses
 
@@ -31,8 +32,7 @@ def test_items_are_taken_in_without_end_and_the_early_ones_keep_what_they_had(n_
     assert state.behaviour.ids == ["", *names]
     assert [state.behaviour.slots[name] for name in names] == list(range(1, n_items + 1))
     roomy = Behaviour(state.behaviour.session_gap_s)
-    for name in names:  # the same slots, given before anything was learnt
-        roomy.slot(name)
+    roomy._allot(2 * n_items)  # room for all from the beginning
     other = learnt([])
     other.behaviour = roomy
     fold_all(other, log)
@@ -66,10 +66,10 @@ def test_rings_keep_the_newest_entries() -> None:
     b = learnt(uses("ab" * 100)).behaviour
     a = b.slots["a"]
     assert (int(b.next_n[a]), int(b.own_n[a])) == (100, 100)
-    newest = sorted(b.next_at[a].tolist())
+    newest = sorted(b.followers["at"][a].tolist())
     assert newest == [int(MONDAY_S) + 3600 * n for n in range(201 - 2 * RING, 201, 2)]
     assert sorted(b.own_at[a].tolist()) == [int(MONDAY_S) + 3600 * n for n in range(200 - 2 * OWN_RING, 200, 2)]
-    assert Counter(b.recent.tolist()) == {a: RECENT // 2, b.slots["b"]: RECENT // 2}
+    assert Counter(b.recent[-RECENT:]) == {a: RECENT // 2, b.slots["b"]: RECENT // 2}
 
 
 def test_context_values_are_capped() -> None:
@@ -85,11 +85,12 @@ def test_the_heavy_items_are_the_most_used_lately(seed: int) -> None:
     rng = np.random.default_rng(seed)
     log = uses([f"i{n}" for n in rng.zipf(1.4, 250) % 80], every_s=DAY)
     b = learnt(log).behaviour
+    log = log[: len(log) - b.n_waiting]  # as of the last merge
     now = log[-1].at_us / 1e6
     counts: dict[str, float] = {}
     for e in log:
         counts[e.item_id] = counts.get(e.item_id, 0.0) + 2 ** (-(now - e.at_us / 1e6) / (40 * DAY))
-    held = [b.ids[slot] for slot in b.heavy.tolist() if slot]
+    held = [b.ids[slot] for slot in b.heavy if slot]
     assert len(held) == len(set(held)) == min(HEAVY, len(counts))
     lightest = min(counts[item] for item in held)
     assert all(counts[item] <= lightest * (1 + 1e-9) for item in counts if item not in held)
@@ -100,10 +101,11 @@ def test_the_heavy_items_are_the_most_used_lately(seed: int) -> None:
 def test_everything_stays_finite_and_counts_stay_positive(events: list[object]) -> None:
     b = learnt(events).behaviour  # type: ignore[arg-type]
     for name, array in b.arrays():
-        assert np.isfinite(array.astype(np.float64)).all(), name
-    assert (b.totals >= 0).all()
-    assert (b.day >= 0).all()
-    assert (b.week >= 0).all()
+        for part in array.dtype.names or [...]:
+            assert np.isfinite(array[part].astype(np.float64)).all(), (name, part)
+    assert b.uses_week >= 0
+    assert (b.table[:DECAYED] >= 0).all()
+    assert (b.rhythm >= 0).all()
 
 
 def test_after_years_of_silence_old_uses_are_gone_and_new_ones_count() -> None:

@@ -14,9 +14,9 @@ from hypothesis import settings as profile
 
 from recsys.errors import CheckpointError
 from recsys.learn import checkpoint
-from recsys.learn.behaviour import Behaviour
 from recsys.learn.checkpoint import basis, decode, encode
 from recsys.learn.fold import State, fold_all
+from recsys.learn.layout import expected
 from recsys.prior import Prior
 from recsys.settings import Settings
 from recsys.types import Event
@@ -201,7 +201,7 @@ def test_nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, unpickled)
     decoded(tiny())
-    assert all(not np.dtype(dtype).hasobject for dtype, _ in Behaviour.expected(3).values())
+    assert all(not np.dtype(dtype).hasobject for dtype, _ in expected(3).values())
     payload = b"cos\nsystem\n(S'true'\ntR."
     keyed = hashlib.blake2b(payload, digest_size=DIGEST_BYTES, key=BASIS.encode()).digest()
     assert accepted([payload, keyed + payload]) == (2, 0)

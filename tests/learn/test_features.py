@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recsys.learn.behaviour import CUES, RING
 from recsys.learn.features import FEATURES, N_FEATURES, feature_matrix, features_of
 from recsys.learn.fold import State
-from recsys.learn.gather import gather
+from recsys.learn.gather import ask, gather
+from recsys.learn.layout import CUES, RING
 from recsys.learn.moment import moment
+from recsys.learn.versions import versions
 from recsys.types import Context, Event
 from tests.learn import twins
 from tests.learn.histories import (
@@ -149,7 +150,8 @@ def test_features_computed_for_many_moments_at_once_are_the_same_bits(events: li
         (np.arange(b.n_slots), moment(round((now_s + ahead) * 1e6), 60, context))
         for ahead, context in ((0.0, {}), (90.0, {"place": "home"}), (5 * DAY, {}))
     ]
-    together = features_of([gather(b, slots, now) for slots, now in asked])
+    questions, candidates = [ask(b, now) for _, now in asked], [slots for slots, _ in asked]
+    together = features_of(gather(b, questions, candidates, versions(b).rhythm(b)))
     apart = [feature_matrix(b, slots, now) for slots, now in asked]
     np.testing.assert_array_equal(together, np.concatenate(apart, axis=1))
 

@@ -19,8 +19,9 @@ from recsys.learn.behaviour import Behaviour
 from recsys.learn.checkpoint import encode
 from recsys.learn.choice import ChoiceModel
 from recsys.learn.features import FEATURES, N_FEATURES, feature_matrix
-from recsys.learn.fold import BLOCK, LOG_UNTOUCHED, PENDING, State, fold, fold_all, learn_pending, new_state, score
-from recsys.learn.gather import Gathered, gather
+from recsys.learn.fold import LOG_UNTOUCHED, PENDING, State, fold, fold_all, learn_pending, new_state, score
+from recsys.learn.gather import Gathered, Question, ask, gather
+from recsys.learn.layout import BLOCK
 from recsys.learn.moment import Moment
 from recsys.settings import Settings
 from recsys.types import Event
@@ -49,15 +50,20 @@ class Spy(ChoiceModel):
     def __init__(self, state: State) -> None:
         super().__init__(state.choice.w, state.choice.precision0)
         self.state = state
-        self.asked: list[tuple[int, list[str], float | None]] = []
+        self.asked: list[tuple[int, float | None]] = []
+        self.items: list[list[str]] = []
         self.seen: list[Seen] = []
         self.blocks: list[int] = []
 
+    def ask(self, b: Behaviour, now: Moment, shown_at_s: float | None = None) -> Question:
+        self.asked.append((self.state.n_events - 1, shown_at_s))
+        return ask(b, now, shown_at_s)
+
     def gather(
-        self, b: Behaviour, slots: NDArray[np.intp], now: Moment, *, shown_at_s: float | None = None
+        self, b: Behaviour, questions: Sequence[Question], candidates: Sequence[list[int]], rhythm: NDArray[np.float32]
     ) -> Gathered:
-        self.asked.append((self.state.n_events - 1, [b.ids[slot] for slot in slots], shown_at_s))
-        return gather(b, slots, now, shown_at_s=shown_at_s)
+        self.items = [[b.ids[slot] for slot in slots] for slots in candidates]
+        return gather(b, questions, candidates, rhythm)
 
     def learn(
         self,
@@ -68,11 +74,11 @@ class Spy(ChoiceModel):
         offsets: Floats,
     ) -> None:
         assert features.shape == (N_FEATURES, sum(sizes))
-        assert sizes == [len(items) for _, items, _ in self.asked]
+        assert sizes == [len(items) for items in self.items]
         self.blocks.append(len(sizes))
         each = np.split(offsets, np.cumsum(sizes)[:-1])
-        for (number, items, shown_at_s), target, weight, of_items in zip(
-            self.asked, targets, weights, each, strict=True
+        for (number, shown_at_s), items, target, weight, of_items in zip(
+            self.asked, self.items, targets, weights, each, strict=True
         ):
             self.seen.append(Seen(number, items, items[target], weight, shown_at_s, of_items.tolist()))
         self.asked.clear()
@@ -84,6 +90,7 @@ def spied(events: Sequence[Event], settings: Settings = SETTINGS) -> Spy:
     spy = Spy(state)
     state.choice = spy
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fold_module, "ask", spy.ask)
         patch.setattr(fold_module, "gather", spy.gather)
         fold_all(state, events)
         learn_pending(state)
@@ -96,7 +103,7 @@ def choices(events: Sequence[Event], settings: Settings = SETTINGS) -> list[Seen
 
 
 def test_the_weights_move_after_every_choice_at_first_and_then_after_growing_blocks() -> None:
-    events = [event(n, MONDAY_S + 60 * n, "abcde"[n % 5]) for n in range(1, 1400)]
+    events = [event(n, MONDAY_S + 60 * n, "abcde"[n % 5]) for n in range(1, 4500)]
     blocks = spied(events).blocks
     assert blocks[:60] == [1] * 60
     assert sorted(blocks[:-1]) == blocks[:-1]

@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
+
 from recsys import Recommender
 from recsys.learn.checkpoint import encode
+from recsys.learn.versions import _versions
 from recsys.types import Event, Slate
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +87,10 @@ def rebuilt_bytes(rec: Recommender) -> bytes:
     return encode(rec._live.rebuilt(), rec._live.basis)
 
 
-def scratch_is_clean(rec: Recommender) -> bool:
-    """Whether the readers left their scratch space as they found it; it is no part of the state's bytes."""
-    return not rec._live.state.behaviour.scratch.any()
+def versions_are_right(rec: Recommender) -> bool:
+    """Whether what is kept of the uses that wait is what they give anew; it is no part of the state's bytes."""
+    b = rec._live.state.behaviour
+    return b.versions is None or all(map(np.array_equal, b.versions, _versions(b)))
 
 
 @contextmanager
@@ -97,12 +101,12 @@ def nothing_changes(rec: Recommender) -> Iterator[None]:
         catalogue = rec._catalogue
         listed = tuple(sorted(catalogue.items)), tuple(sorted(catalogue.removed))
         on_disk = "" if rec._store.path == ":memory:" else file_digest(rec)
-        return on_disk, state_bytes(rec), scratch_is_clean(rec), rec._live.key, listed
+        return on_disk, state_bytes(rec), versions_are_right(rec), rec._live.key, listed
 
     before = sight()
     yield
     after = sight()
-    names = ("the file", "the state", "the scratch space", "the state's key", "the catalogue")
+    names = ("the file", "the state", "the versions", "the state's key", "the catalogue")
     changed = [name for name, a, b in zip(names, before, after, strict=True) if a != b]
     assert changed == [], f"changed: {changed}"
 

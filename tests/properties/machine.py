@@ -30,8 +30,8 @@ from tests.properties.eyes import (
     moment,
     nothing_changes,
     rebuilt_bytes,
-    scratch_is_clean,
     state_bytes,
+    versions_are_right,
 )
 
 __all__ = ["ITEMS", "SETTINGS", "OneFold", "counted", "forgotten"]
@@ -299,7 +299,7 @@ class OneFold(RuleBasedStateMachine):
         """U1 to U3: learning as it happens is learning anew."""
         assert [*self.rec._store.events()] == in_order(self.events)
         assert state_bytes(self.rec) == rebuilt_bytes(self.rec)
-        assert scratch_is_clean(self.rec)
+        assert versions_are_right(self.rec)
 
     @invariant()
     def what_is_learnt_does_not_depend_on_random_ids(self) -> None:

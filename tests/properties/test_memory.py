@@ -9,9 +9,10 @@ from typing import Final
 import pytest
 
 from recsys import Event, Settings
-from recsys.learn.behaviour import CUES, RING, Behaviour
+from recsys.learn.behaviour import Behaviour
 from recsys.learn.checkpoint import basis, encode
 from recsys.learn.fold import PENDING, State, fold, new_state
+from recsys.learn.layout import CUES, RING
 from recsys.learn.moment import cue_label
 from recsys.prior import Prior
 from recsys.testing import strategies as some
@@ -100,7 +101,8 @@ def remembered(behaviour: Behaviour) -> tuple[dict[str, list[str]], dict[str, li
     def names(ring: list[int], n: int) -> list[str]:
         return [b.ids[ring[k % RING]] for k in range(max(n - RING, 0), n)]
 
-    followed = {b.ids[slot]: names(b.next_item[slot].tolist(), int(b.next_n[slot])) for slot in range(b.n_slots)}
+    rings = b.followers["item"].tolist()
+    followed = {b.ids[slot]: names(rings[slot], int(b.next_n[slot])) for slot in range(b.n_slots)}
     under = {label: names(b.cue_item[row].tolist(), int(b.cue_n[row])) for label, row in b.cues.items()}
     return {item: found for item, found in followed.items() if found}, under
 

@@ -220,7 +220,8 @@ def infinities(rec: Recommender, at: float) -> list[str]:
     """Whatever is not a finite number in the state, or in what is told at that moment."""
     choice = rec._live.state.choice
     arrays = [*rec._live.state.behaviour.arrays(), ("w", choice.w), ("precision", choice.precision)]
-    found = [name for name, array in arrays if not np.isfinite(array).all()]
+    parts = [(name, array[part]) for name, array in arrays for part in array.dtype.names or [...]]
+    found = [name for name, array in parts if not np.isfinite(array).all()]
     slate = rec.recommend(50, at=at)
     drawn = rec.recommend(50, at=at, explore=0.5, seed=1)
     told = [("score", r.score) for r in (*slate, *drawn)] + [("propensity", r.propensity) for r in drawn]
@@ -253,7 +254,7 @@ def test_a_score_that_is_not_finite_is_noticed(part: str) -> None:
         if part == "w":
             state.choice.w[0] = math.inf
         else:
-            state.behaviour.totals[0] = math.nan
+            state.behaviour.uses_week = math.nan
         with np.errstate(all="ignore"):
             assert infinities(rec, AT) != []
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from recsys import Event, live, portable
 from recsys.learn.behaviour import Behaviour
+from recsys.learn.versions import versions
 from recsys.log import deletion, events
 from recsys.rank import slate
 from tests.properties.machine import ITEMS, OneFold, counted, forgotten
@@ -57,12 +58,12 @@ def _learns_from_being_asked(monkeypatch: Patch) -> None:
     monkeypatch.setattr(slate, "feature_matrix", learning)
 
 
-def _leaves_scratch_behind(monkeypatch: Patch) -> None:
+def _spoils_what_is_kept_of_the_uses_that_wait(monkeypatch: Patch) -> None:
     feature_matrix = slate.feature_matrix
 
     def untidy(behaviour: Behaviour, *arguments: Any) -> Any:
         found = feature_matrix(behaviour, *arguments)
-        behaviour.scratch[0] = 1
+        versions(behaviour).uses_week[0] += 1.0
         return found
 
     monkeypatch.setattr(slate, "feature_matrix", untidy)
@@ -99,7 +100,7 @@ FAULTS: Final[dict[str, Callable[[Patch], None]]] = {
     "a restored field is lost": _loses_a_field_when_restored,
     "the random id is learnt from": _learns_from_the_random_id,
     "a question changes the state": _learns_from_being_asked,
-    "a question leaves scratch behind": _leaves_scratch_behind,
+    "a question spoils what is kept of the uses that wait": _spoils_what_is_kept_of_the_uses_that_wait,
     "checkpoints of forgotten events are kept": _keeps_the_checkpoints_of_what_is_forgotten,
     "checkpoints that lack late events are kept": _keeps_the_checkpoints_of_what_came_late,
     "late events are taken for the newest": _takes_the_late_for_the_newest,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from recsys import Event, InputError, Item, Recommendation, Recommender, Settings, Slate
 from recsys.inputs import LIMITS
+from recsys.learn.versions import versions
 from recsys.testing import strategies as some
 from tests.properties.eyes import nothing_changes
 
@@ -204,9 +205,9 @@ def test_what_is_refused_changes_nothing(rec: Recommender, name: str, data: st.D
 
 PLANTED: Final[dict[str, Call]] = {
     "the file": lambda rec, x: rec.record("a", at=AT + x),
-    "the state": lambda rec, _: rec._live.state.behaviour.clock.__iadd__(1.0),
+    "the state": lambda rec, _: setattr(rec._live.state.behaviour, "newest_s", 1.0),
     "the catalogue": lambda rec, x: rec._catalogue.put([Item(f"new-{x}")]),
-    "the scratch space": lambda rec, _: rec._live.state.behaviour.scratch.fill(1),
+    "the versions": lambda rec, _: versions(rec._live.state.behaviour).uses_week.fill(-1.0),
 }
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.learn.behaviour import OWN_RING, RING
 from recsys.learn.features import FEATURES
 from recsys.learn.fold import fold_all, score
+from recsys.learn.layout import OWN_RING, RING
 from recsys.rank.candidates import STEER_STRENGTH
 from recsys.rank.reasons import GROUPS
 from recsys.types import Event, Reason
