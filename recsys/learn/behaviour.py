@@ -128,12 +128,11 @@ class Behaviour:
 
     def last_uses_s(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
         """Give when each item was used last, in seconds; long ago for never."""
-        merged: NDArray[np.float64] = self.table[LAST_S, slots]
-        waiting = [self.fresh.get(slot) for slot in slots.tolist()]
-        for i, entry in enumerate(waiting):
-            if entry is not None:
-                merged[i] = self._waiting[entry, _AT]
-        return merged
+        at_s: NDArray[np.float64] = self.table[LAST_S, slots]
+        for i, slot in enumerate(slots.tolist()):
+            if slot in self.fresh:
+                at_s[i] = self._waiting[self.fresh[slot], _AT]
+        return at_s
 
     def exponents(self, position: NDArray[np.float64], at_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give, for moments of shape (n,), half-lives since the landmarks, shape (DECAYED, n)."""
@@ -284,6 +283,13 @@ class Behaviour:
     def _weight_now(self, row: int, now_s: float) -> float:
         return float(np.exp2((now_s - self.landmark_s) * RATES[row]))
 
+    def _under(self, row: int, slot: int, second: int) -> None:
+        n = self._cue_n[row]
+        self._cue_n[row] = n + 1
+        at = row * RING + n % RING
+        self._cue_item[at] = slot
+        self._cue_at[at] = second
+
     def _cue(self, label: str) -> int:
         row = self.cues.pop(label, None)
         if row is None:
@@ -295,13 +301,6 @@ class Behaviour:
             self.cue_n[row] = 0
         self.cues[label] = row
         return row
-
-    def _under(self, row: int, slot: int, second: int) -> None:
-        n = self._cue_n[row]
-        at = row * RING + n % RING
-        self._cue_item[at] = slot
-        self._cue_at[at] = second
-        self._cue_n[row] = n + 1
 
     def _own(self, slot: int, at_s: float, second: int, minute: int) -> float:
         """Remember a use in its item's own ring; the item's usual interval after it."""

@@ -12,7 +12,7 @@ transpose is the ``X`` of the choice model's formulas.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from recsys.learn.gather import (
     gather,
 )
 from recsys.learn.layout import (
+    AGAINST,
     COUNT,
     DAY_S,
     DECAYED,
@@ -49,7 +50,9 @@ from recsys.learn.layout import (
 )
 from recsys.learn.moment import HALF_HOURS, Moment
 
-__all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "feature_matrix", "features_of"]
+Real = TypeVar("Real", np.float32, np.float64)
+
+__all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "feature_matrix", "features_of", "rough_features_of"]
 
 FEATURE_VERSION: Final = 1  # raise it when any feature changes: checkpoints and priors depend on it
 
@@ -111,6 +114,8 @@ _HOUR_S: Final = 3600.0
 _FOLLOW_HALF_LIFE_S: Final = 30 * DAY_S
 _GAP_WIDTH: Final = 0.7  # of the bump over log(seconds of silence)
 _RING_FIELDS: Final = ("before", "at", "half_hour", "log_gap")
+_WIDE: Final = 2048  # columns from which it pays to look where a logarithm is needed
+_ONE_AND_TWO: Final = np.array([[1.0], [2.0]])
 _SHOWN_RATE: Final = float(RATES[SHOWN])
 _NOW, _POSITION, _IN_SESSION_USES, _LOG_GAP_HOURS, _SHOWN_ONCE = range(5)
 _hours_apart = np.arange(HALF_HOURS)
@@ -146,32 +151,61 @@ def feature_matrix(
 
 
 def features_of(g: Gathered) -> NDArray[np.float64]:
-    """Compute the features of everything gathered.
+    """Compute the features of everything gathered, shape (N_FEATURES, n).
 
     The same bits come out whether many questions are answered at once or one by one.
     """
+    return _features(g, np.float64)
+
+
+def rough_features_of(g: Gathered) -> NDArray[np.float32]:
+    """Compute the features in single precision: within 8 units in the last place of 64."""
+    return _features(g, np.float32)
+
+
+def _features(g: Gathered, dtype: type[Real]) -> NDArray[Real]:
     raw, factors, numbers = g.columns, g.factors, _numbers(g)
     if g.of is not None:
         factors, numbers = factors.take(g.of, axis=1), numbers.take(g.of, axis=1)
-    out = np.empty((N_FEATURES, raw.shape[1]))
+    out = np.empty((N_FEATURES, raw.shape[1]), dtype)
     np.multiply(raw[:DECAYED], factors[:DECAYED], out=out[:DECAYED])
     shown = out[SHOWN]
     shown -= numbers[_SHOWN_ONCE]
     np.maximum(shown, 0.0, out=shown)
     out[_EVER] = raw[COUNT]
     np.multiply(raw[HOUR_BIN : WEEK_BIN + 1], factors[DECAYED], out=out[_HOUR : _HOUR + 2])
-    share = out[WEEK_ROW] + BASE_FLOOR
+    share = out[WEEK_ROW] + dtype(BASE_FLOOR)
     share *= factors[DECAYED + 1]
     _context(g, share, out[_CONTEXT])
     _ages(raw, numbers, out)
-    np.divide(_followers(g), share, out=out[_FOLLOWS])
-    logs = out[_LOGS]
-    logs += _FLOORS
-    np.log(logs, out=logs)
+    _followers(g, share, out[_FOLLOWS])
+    _logarithms(out, g.named[0])
     signed = out[_LOG_LAG : _LOG_AGE + 1]
     np.negative(signed, out=signed)
     _intervals(raw[LOG_INTERVAL], out)
     return out
+
+
+def _logarithms(out: NDArray[Real], named: NDArray[np.intp]) -> None:
+    """Turn the first rows into logarithms, over their floors; of many columns, only where they may differ."""
+    floors = _FLOORS.astype(out.dtype)
+    if out.shape[1] < _WIDE:
+        _log(out[_LOGS], floors)
+        return
+    for rows in (slice(0, SHOWN), slice(_EVER, _FOLLOWS.start)):
+        _log(out[rows], floors[rows])
+    for row in (SHOWN, AGAINST):
+        if out[row].any():
+            _log(out[row], floors[row])
+    few = out[_FOLLOWS, named]
+    _log(few, floors[_FOLLOWS])
+    out[_FOLLOWS] = np.log(floors[_FOLLOWS])
+    out[_FOLLOWS, named] = few
+
+
+def _log(rows: NDArray[Real], floors: NDArray[Real]) -> None:
+    rows += floors
+    np.log(rows, out=rows)
 
 
 def _numbers(g: Gathered) -> NDArray[np.float64]:
@@ -186,15 +220,14 @@ def _numbers(g: Gathered) -> NDArray[np.float64]:
     return numbers
 
 
-def _ages(raw: NDArray[np.float64], numbers: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def _ages(raw: NDArray[np.float64], numbers: NDArray[np.float64], out: NDArray[Real]) -> None:
     """Recency in events and in time, and the flags that follow from it."""
     np.equal(raw[COUNT], 0.0, out=out[_NEW], casting="unsafe")
     lag = out[_LOG_LAG]
     np.subtract(numbers[_POSITION], raw[LAST_POSITION], out=lag)
     np.minimum(lag, MAX_LAG, out=lag)
     np.divide(1.0, lag, out=out[_INVERSE_LAG])
-    np.equal(lag, 1.0, out=out[_IS_LAST], casting="unsafe")
-    np.equal(lag, 2.0, out=out[_IS_BEFORE], casting="unsafe")
+    np.equal(lag, _ONE_AND_TWO, out=out[_IS_LAST : _IS_BEFORE + 1], casting="unsafe")
     np.less_equal(lag, numbers[_IN_SESSION_USES], out=out[_IN_SESSION], casting="unsafe")
     np.multiply(out[_IS_LAST], numbers[_LOG_GAP_HOURS], out=out[_LAST_GAP])
     age = out[_LOG_AGE]
@@ -203,7 +236,7 @@ def _ages(raw: NDArray[np.float64], numbers: NDArray[np.float64], out: NDArray[n
     age *= 1.0 / _HOUR_S
 
 
-def _intervals(interval: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def _intervals(interval: NDArray[np.float64], out: NDArray[Real]) -> None:
     """How the time since the last use compares with the item's usual interval (after two uses)."""
     ratio, due = out[_OVERDUE], out[_DUE]
     has = interval > 0.0
@@ -217,42 +250,47 @@ def _intervals(interval: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     due -= np.abs(ratio)
 
 
-def _context(g: Gathered, share: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def _context(g: Gathered, share: NDArray[Real], out: NDArray[Real]) -> None:
     """Mean over the context's values of ``log((v + share) / ((V + 1)·share))``, ``v`` of the ``V`` uses under one."""
+    none = np.zeros(len(g.n_cues))
     out[:] = 0.0
-    for uses, sizes in g.under:
-        lift = uses / share
+    for columns, uses, sizes in g.under:
+        lift = uses / share[columns]
         lift += 1.0
-        lift /= 1.0 + _each(g, sizes)
-        out += np.log(lift, out=lift)
+        out[columns] += np.log(lift, out=lift)
+        none -= np.log(sizes + 1.0)
     if g.under:
-        out /= _each(g, np.maximum(g.n_cues, 1))
+        out += _each(g, none)
+        out /= _each(g, np.maximum(g.n_cues, 1.0))
 
 
-def _each(g: Gathered, values: NDArray[np.intp]) -> NDArray[np.intp]:
+def _each(g: Gathered, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values if g.of is None else values[g.of]
 
 
-def _followers(g: Gathered) -> NDArray[np.float64]:
+def _followers(g: Gathered, share: NDArray[Real], out: NDArray[Real]) -> None:
     """Sum, for each candidate, four weights over the entries that name it among what followed the last item.
 
     The weights: 1; whether the item before was the same; nearness in the day, lately; nearness of the silence, lately.
+    All are over the candidate's share.
     """
     columns, entries = g.named
+    if not len(columns):
+        out[:] = 0.0
+        return
     before, at, half_hour, log_gap = [g.ring[name].reshape(-1).take(entries) for name in _RING_FIELDS]
     asked = g.numbers if g.of is None else g.numbers.take(entries // RING, axis=1)
+    weights = np.empty((4, len(columns)))
+    np.divide(1.0, share[columns], out=weights[0])
+    np.multiply(weights[0], before == asked[BEFORE], out=weights[1])
     lately = at - asked[NOW]
     lately *= 1.0 / _FOLLOW_HALF_LIFE_S
     np.exp2(lately, out=lately)
-    near = _HOUR_BUMP[(asked[HALF_HOUR] - half_hour).astype(np.intp)]
-    near *= lately
+    lately *= weights[0]
+    np.multiply(lately, _HOUR_BUMP[(asked[HALF_HOUR] - half_hour).astype(np.intp)], out=weights[2])
     off = log_gap - np.log(asked[GAP] + 60.0)
     off *= off
     off *= -0.5 / _GAP_WIDTH**2
-    np.exp(off, out=off)
-    off *= lately
-    n = g.columns.shape[1]
-    sums = np.empty((4, n))
-    for row, weights in enumerate((None, before == asked[BEFORE], near, off)):
-        sums[row] = np.bincount(columns, weights, n)
-    return sums
+    np.multiply(lately, np.exp(off, out=off), out=weights[3])
+    for row in range(4):
+        out[row] = np.bincount(columns, weights[row], out.shape[1])

@@ -252,7 +252,8 @@ def _active(state: State, event: Event, known: int) -> tuple[list[int], int, flo
     n_heavy, n_each, n_draws = state.shares
     certain = {0, *b.heavy[:n_heavy]}
     if n_each:
-        certain.update(b.recent[-n_each:], b.newest_followers(n_each))
+        certain.update(b.recent[-n_each:])
+        certain.update(b.newest_followers(n_each))
     rest = {known, *_draw(event, n_slots, n_draws)} - certain
     if not rest:
         return sorted(certain), len(certain), 0.0

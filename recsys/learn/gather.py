@@ -48,10 +48,12 @@ WEEK_BIN: Final = N_ROWS + 1
 N_COLUMN_ROWS: Final = N_ROWS + 2
 
 # Entries of ``numbers``.
-NOW, POSITION, GAP, IN_SESSION, BEFORE, HALF_HOUR, WEEK_HOUR, N_SLOTS, N_WAITING, SHOWN_AT = range(10)
+NOW, POSITION, GAP, IN_SESSION, BEFORE, N_SLOTS, HALF_HOUR, WEEK_HOUR, N_WAITING, SHOWN_AT = range(10)
 
 _new: Final = tuple.__new__  # a named tuple in a third of the time
+_NO_NAMES: Final = np.empty((0, 1), np.int32)  # not needed of a slice
 _NO_CUE: Final = (0, EMPTY_RING)
+Under = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 Candidates = Sequence[int] | NDArray[np.intp] | slice
 
 
@@ -61,8 +63,8 @@ class Question(NamedTuple):
     Parameters
     ----------
     numbers : tuple of float
-        Time in seconds, position, silence in seconds, uses in this session, the item before the last, half-hour,
-        hour of the week, slots in use, uses that wait, and the time of an impression to leave out.
+        Time in seconds, position, silence in seconds, uses in this session, the item before the last, slots in use,
+        half-hour, hour of the week, uses that wait, and the time of an impression to leave out.
     ring : bytes
         What followed the last item, a record of ``FOLLOWERS``.
     cues : list of (int, bytes)
@@ -88,8 +90,9 @@ class Gathered(NamedTuple):
     ring : array of FOLLOWERS, shape (m,)
     named : pair of arrays of int
         Columns and the entries, over all rings one after another, that name their candidates.
-    under : list of (array of int, shape (n,), array of int, shape (m,))
-        For each value of the context how many of the uses under it were the candidate's, and how many there are.
+    under : list of (array of int, shape (c,), array of int, shape (c,), array of int, shape (m,))
+        For each value of the context the columns of candidates that were used under it, in ascending order, how often,
+        and how many uses under it there are.
     n_cues : array of int, shape (m,)
     """
 
@@ -99,8 +102,16 @@ class Gathered(NamedTuple):
     factors: NDArray[np.float64]
     ring: NDArray[np.void]
     named: tuple[NDArray[np.intp], NDArray[np.intp]]
-    under: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    under: list[Under]
     n_cues: NDArray[np.intp]
+
+    def only(self, columns: NDArray[np.intp]) -> Gathered:
+        """Keep some columns, in ascending order, where there is one question."""
+        return self._replace(
+            columns=self.columns[:, columns],
+            named=_among(columns, *self.named),
+            under=[(*_among(columns, *used), sizes) for *used, sizes in self.under],
+        )
 
 
 def ask(b: Behaviour, moment: Moment, shown_at_s: float | None = None) -> Question:
@@ -119,9 +130,9 @@ def ask(b: Behaviour, moment: Moment, shown_at_s: float | None = None) -> Questi
         gap_s,
         in_session if in_session < MAX_LAG else MAX_LAG - 1.0,
         b.before,
+        len(b.ids),
         minute % 1440 // 30,
         minute // 60,
-        len(b.ids),
         b.n_waiting,
         _NOT_SHOWN if shown_at_s is None else shown_at_s,
     )
@@ -139,15 +150,16 @@ def gather(
     ``rhythm`` are the versions of the rhythms of what waits; without them, as much is computed as one question needs.
     A slice stands for all slots in it, where there is one question. O(n).
     """
-    numbers = np.array([q.numbers for q in questions], np.float64).T
-    half_hour, week_hour = bins = numbers[[HALF_HOUR, WEEK_HOUR]].astype(np.intp)
+    numbers = np.fromiter(chain.from_iterable([q.numbers for q in questions]), np.float64, 10 * len(questions))
+    numbers = numbers.reshape(-1, 10).T
+    half_hour, week_hour, n_waiting = numbers[HALF_HOUR : N_WAITING + 1].astype(np.intp)
     found, at = versions(b), _at(candidates)
-    columns = _columns(b, at, bins)
+    columns = _columns(b, at, half_hour, week_hour)
     if b.n_waiting:
-        have, entry = _waiting(b, at, numbers[N_WAITING], found)
+        have, entry = _waiting(b, at, n_waiting, found)
         columns[:N_ROWS, have] = found.table[:, entry]
         if rhythm is None:
-            columns[N_ROWS:, have] = found.bins(b, int(half_hour[0]), int(week_hour[0]))[entry].T
+            columns[N_ROWS:, have] = found.bins(b, int(half_hour[0]), int(week_hour[0]))[:, entry]
         else:
             columns[HOUR_BIN, have] = rhythm[entry, at.each(half_hour, have)]
             columns[WEEK_BIN, have] = rhythm[entry, at.each(week_hour, have) + HALF_HOURS]
@@ -159,11 +171,15 @@ def gather(
 
 
 class _At(NamedTuple):
-    """Where the candidates are: their slots, how many, and the question each belongs to, None for the one there is."""
+    """Where the candidates are: their slots, how many, and the question each belongs to, None for the one there is.
+
+    ``names`` are the slots again, shape (n, 1), as rings spell them.
+    """
 
     slots: NDArray[np.intp] | slice
     n: int
     of: NDArray[np.intp] | None
+    names: NDArray[np.int32]
 
     def each(self, values: NDArray[np.intp], chosen: NDArray[np.intp] | None = None) -> NDArray[np.intp] | np.intp:
         """Give the questions' values for all candidates or those chosen: one number where there is one question."""
@@ -176,18 +192,18 @@ def _at(candidates: Sequence[Candidates]) -> _At:
     if len(candidates) == 1:
         only = candidates[0]
         if isinstance(only, slice):
-            return _At(only, only.stop - only.start, None)
-        return _At(np.asarray(only, np.intp), len(only), None)
+            return _At(only, only.stop - only.start, None, _NO_NAMES)
+        slots = np.asarray(only, np.intp)
+        return _At(slots, len(slots), None, slots.astype(np.int32)[:, None])
     sizes = list(map(len, candidates))  # type: ignore[arg-type]
     n = sum(sizes)
     slots = np.fromiter(chain.from_iterable(candidates), np.intp, n)  # type: ignore[arg-type]
-    return _At(slots, n, np.arange(len(sizes)).repeat(sizes))
+    return _At(slots, n, np.arange(len(sizes)).repeat(sizes), slots.astype(np.int32)[:, None])
 
 
-def _columns(b: Behaviour, at: _At, bins: NDArray[np.intp]) -> NDArray[np.float64]:
+def _columns(b: Behaviour, at: _At, half_hour: NDArray[np.intp], week_hour: NDArray[np.intp]) -> NDArray[np.float64]:
     """Copy what is merged."""
     columns = np.empty((N_COLUMN_ROWS, at.n))
-    half_hour, week_hour = bins
     if isinstance(at.slots, slice):
         columns[:N_ROWS] = b.table[:, at.slots]
         columns[HOUR_BIN] = b.rhythm[at.slots, half_hour[0]]
@@ -201,11 +217,11 @@ def _columns(b: Behaviour, at: _At, bins: NDArray[np.intp]) -> NDArray[np.float6
 
 
 def _waiting(
-    b: Behaviour, at: _At, n_before: NDArray[np.float64], found: Versions
+    b: Behaviour, at: _At, n_before: NDArray[np.intp], found: Versions
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Give the columns that something waits for, and the entry of each one's version."""
     if not isinstance(at.slots, slice):
-        return newest(found, at.slots, at.each(n_before.astype(np.intp)))
+        return newest(found, at.slots, at.each(n_before))
     touched, entry = np.array(list(b.fresh), np.intp), np.array(list(b.fresh.values()), np.intp)
     inside = (touched >= at.slots.start) & (touched < at.slots.stop)
     return touched[inside] - at.slots.start, entry[inside]
@@ -231,17 +247,27 @@ def _named(at: _At, items: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray
         items = items[0]
         entries = ((items >= at.slots.start) & (items < at.slots.stop)).nonzero()[0]
         return items[entries].astype(np.intp) - at.slots.start, entries
-    slots = at.slots.astype(np.int32)[:, None]
     if at.of is None:
-        columns, entries = (slots == items).nonzero()
+        columns, entries = (at.names == items).nonzero()
         return columns, entries
-    hits = (slots == items.take(at.of, axis=0)).ravel().nonzero()[0]
+    hits = (at.names == items.take(at.of, axis=0)).ravel().nonzero()[0]
     columns = hits // RING
     return columns, hits + (at.of[columns] - columns) * RING
 
 
-def _under(at: _At, questions: Sequence[Question], layer: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _among(
+    columns: NDArray[np.intp], named: NDArray[np.intp], values: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give the places in ``columns`` of those that are named there, and their values."""
+    at = columns.searchsorted(named)
+    kept = (columns.take(at, mode="clip") == named).nonzero()[0]
+    return at[kept], values[kept]
+
+
+def _under(at: _At, questions: Sequence[Question], layer: int) -> Under:
     """Count the uses under the questions' value number ``layer``; see ``Gathered.under``."""
     values = [q.cues[layer] if layer < len(q.cues) else _NO_CUE for q in questions]
-    columns, _ = _named(at, np.frombuffer(b"".join([ring for _, ring in values]), np.int32).reshape(-1, RING))
-    return np.bincount(columns, minlength=at.n), np.array([size for size, _ in values])
+    named, _ = _named(at, np.frombuffer(b"".join([ring for _, ring in values]), np.int32).reshape(-1, RING))
+    uses = np.bincount(named, minlength=at.n)
+    columns = uses.nonzero()[0]
+    return columns, uses[columns], np.array([size for size, _ in values])

@@ -52,7 +52,7 @@ def moment(at_us: int, offset_min: int, context: Context) -> Moment:
     local_min = at_us // 60_000_000 + offset_min
     week_minute = (local_min + _EPOCH_WEEKDAY * 1440) % 10080
     cues = tuple(sorted([cue_label(k, v) for k, v in context.items()])) if context else ()
-    return Moment(at_us / 1e6, week_minute, cues)
+    return tuple.__new__(Moment, (at_us / 1e6, week_minute, cues))
 
 
 def cue_label(key: str, value: object) -> str:

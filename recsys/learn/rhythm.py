@@ -43,8 +43,8 @@ def rhythm_bumps(half_hour: NDArray[np.intp], week_hour: NDArray[np.intp]) -> ND
 
 
 def bin_bumps(day: int, week: int, half_hour: NDArray[np.intp], week_hour: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Give what uses at these times add to one bin of the day and one of the week, shape (n, 2)."""
-    bumps = np.empty((len(half_hour), 2), np.float32)
-    bumps[:, 0] = _DAY_BUMP[day].take(half_hour)  # as symmetric as the circle
-    bumps[:, 1] = _WEEK_BUMP[week].take(week_hour)
+    """Give what uses at these times add to one bin of the day and one of the week, shape (2, n)."""
+    bumps = np.empty((2, len(half_hour)), np.float32)
+    _DAY_BUMP[day].take(half_hour, out=bumps[0])  # as symmetric as the circle
+    _WEEK_BUMP[week].take(week_hour, out=bumps[1])
     return bumps

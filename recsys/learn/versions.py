@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
-from recsys.learn.layout import BLOCK, COUNT, LAST_POSITION, LAST_S, LOG_INTERVAL, N_COUNTS, SHOWN, WEEK_ROW
+from recsys.learn.layout import BLOCK, COUNT, LAST_POSITION, LAST_S, LOG_INTERVAL, N_BINS, N_COUNTS, SHOWN, WEEK_ROW
 from recsys.learn.moment import HALF_HOURS
 from recsys.learn.rhythm import bin_bumps, rhythm_bumps
 
@@ -23,6 +23,7 @@ __all__ = ["Versions", "merged", "newest", "versions"]
 
 _BEFORE: Final = np.tri(BLOCK)  # which uses are not after which
 _ENTRIES: Final = np.arange(BLOCK)
+_PIECE: Final = 54  # bins multiplied at once: few enough that BLAS keeps to one thread, and wakes no other
 _KEYS: Final = BLOCK + 1  # entries an item's key has room for
 
 
@@ -41,6 +42,8 @@ class Versions(NamedTuple):
         Of which item, and when, each use was.
     spread : array of float32, shape (n, n)
         What each version has of each use's bump over the rhythms.
+    asked : dict
+        The bins that were asked for last.
     """
 
     keys: NDArray[np.intp]
@@ -50,18 +53,25 @@ class Versions(NamedTuple):
     half_hour: NDArray[np.intp]
     week_hour: NDArray[np.intp]
     spread: NDArray[np.float32]
+    asked: dict[tuple[int, int], NDArray[np.float32]]
 
     def rhythm(self, b: Behaviour) -> NDArray[np.float32]:
         """Give the rows of ``Behaviour.rhythm``, shape (n, N_BINS). O(n² N_BINS)."""
-        rhythm: NDArray[np.float32] = self.spread @ rhythm_bumps(self.half_hour, self.week_hour)
-        rhythm += b.rhythm[self.slots]
+        bumps = rhythm_bumps(self.half_hour, self.week_hour)
+        rhythm: NDArray[np.float32] = b.rhythm[self.slots]
+        for at in range(0, N_BINS, _PIECE):
+            rhythm[:, at : at + _PIECE] += self.spread @ bumps[:, at : at + _PIECE]
         return rhythm
 
     def bins(self, b: Behaviour, half_hour: int, week_hour: int) -> NDArray[np.float32]:
-        """Give two bins of the rhythms alone, shape (n, 2). O(n²)."""
-        bins: NDArray[np.float32] = self.spread @ bin_bumps(half_hour, week_hour, self.half_hour, self.week_hour)
-        bins += b.rhythm[self.slots[:, None], (half_hour, HALF_HOURS + week_hour)]
-        return bins
+        """Give two bins of the rhythms alone, shape (2, n), and keep them for the next question. O(n²)."""
+        key = (half_hour, week_hour)
+        if key not in self.asked:
+            bins: NDArray[np.float32] = bin_bumps(*key, self.half_hour, self.week_hour) @ self.spread.T
+            bins += b.rhythm[self.slots, ((half_hour,), (HALF_HOURS + week_hour,))]
+            self.asked.clear()
+            self.asked[key] = bins
+        return self.asked[key]
 
 
 def versions(b: Behaviour) -> Versions:
@@ -95,7 +105,7 @@ def _versions(b: Behaviour) -> Versions:
     uses_week.cumsum(out=uses_week)
     spread = (same * (weight * np.exp2(b.rhythm_exponents(at_s)))).astype(np.float32)
     times = half_hour.astype(np.intp), week_hour.astype(np.intp)
-    return Versions(keys, table, uses_week, slots, *times, spread)
+    return Versions(keys, table, uses_week, slots, *times, spread, {})
 
 
 def newest(

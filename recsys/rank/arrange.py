@@ -61,9 +61,9 @@ def _best(scores: NDArray[np.float64], k: int, pool: Pool) -> list[tuple[float, 
         return []
     if k < n:
         threshold = np.partition(scores, n - k)[n - k]
-        columns = np.flatnonzero(scores >= threshold) if threshold > -np.inf else np.flatnonzero(scores > -np.inf)
+        columns = (scores >= threshold if threshold > -np.inf else scores > -np.inf).nonzero()[0]
     else:
-        columns = np.flatnonzero(scores > -np.inf)
+        columns = (scores > -np.inf).nonzero()[0]
     ids = pool.ids
     found = [(-s, ids[c], c) for s, c in zip(scores[columns].tolist(), columns.tolist(), strict=True)]
     found.sort()

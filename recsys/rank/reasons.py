@@ -30,7 +30,7 @@ from recsys.types import Reason
 if TYPE_CHECKING:
     from recsys.reports import Term
 
-__all__ = ["GROUPS", "Basis", "basis"]
+__all__ = ["GROUPS", "Basis", "averages_of", "basis"]
 
 STEER: Final = "steer"
 GROUPS: Final = (*dict.fromkeys(feature.group for feature in FEATURES), STEER)
@@ -137,12 +137,13 @@ def basis(
     moment: Moment,
     columns: Sequence[int],
     last_title: str,
+    averages: tuple[NDArray[np.float64], float],
 ) -> Basis:
-    """Copy what the reasons of these columns need. O(n_features · n_columns)."""
+    """Copy what the reasons of these columns need; ``averages`` from :func:`averages_of`. O(n_features · n_columns)."""
     b = behaviour
     at = np.array(columns, np.intp)
     slots = at if isinstance(pool.slots, slice) else pool.slots[at]
-    average, offset_average = _averages(pool, features)
+    average, offset_average = averages
     last = b.last
     followed = min(int(b.next_n[last]), RING)
     rows = [b.cues[cue] for cue in moment.cues if cue in b.cues]
@@ -168,16 +169,12 @@ def basis(
     )
 
 
-def _averages(pool: Pool, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Mean features and mean steering over the candidates."""
-    n_untouched = len(pool.untouched)
-    if pool.allowed is None:
-        total, n = features.sum(axis=1), features.shape[1]
-        offset = 0.0 if pool.offsets is None else float(pool.offsets.sum())
-    else:
-        total, n = features @ pool.allowed.astype(np.float64), int(np.count_nonzero(pool.allowed))
-        offset = 0.0 if pool.offsets is None else float(pool.offsets[pool.allowed].sum())
-    if n_untouched:
-        total = total + n_untouched * features[:, 0]
-    everyone = max(n + n_untouched, 1)
+def averages_of(pool: Pool, features: NDArray[np.float64] | NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+    """Mean features, shape (n_features,), and mean steering over the candidates. O(n)."""
+    allowed = np.ones(features.shape[1], np.bool_) if pool.allowed is None else pool.allowed
+    total = (features @ allowed.astype(features.dtype)).astype(np.float64)
+    if pool.untouched:
+        total += len(pool.untouched) * features[:, 0]
+    everyone = max(int(np.count_nonzero(allowed)) + len(pool.untouched), 1)
+    offset = 0.0 if pool.offsets is None else float(pool.offsets[allowed].sum())
     return total / everyone, offset / everyone

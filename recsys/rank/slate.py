@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.choice import utilities
-from recsys.learn.features import feature_matrix
+from recsys.learn.features import feature_matrix, features_of, rough_features_of
 from recsys.learn.fold import State
+from recsys.learn.gather import ask, gather
 from recsys.learn.moment import moment
 from recsys.rank.arrange import place
 from recsys.rank.candidates import Catalogue, Pool
-from recsys.rank.reasons import basis
+from recsys.rank.narrow import WIDE, narrowed
+from recsys.rank.reasons import averages_of, basis
 from recsys.types import Context, Event, Recommendation, Slate
 
 if TYPE_CHECKING:
@@ -39,12 +41,19 @@ def slate(
     """Rank a pool; pure. O(n_candidates + k log k)."""
     at_us, offset_min, context = question
     now = moment(at_us, offset_min, context)
-    features = feature_matrix(state.behaviour, pool.slots, now)
+    n_candidates, averages = _size(pool), None
+    gathered = gather(state.behaviour, [ask(state.behaviour, now)], [pool.slots])
+    if not explore and gathered.columns.shape[1] >= WIDE:
+        rough = rough_features_of(gathered)
+        averages = averages_of(pool, rough)
+        pool, gathered = narrowed(pool, gathered, rough, state.choice.w, k)
+    features = features_of(gathered)
     scores = _scores(state, pool, features)
     placed = place(pool, scores, k, explore, seed)
     columns = [column for _, column, _, _ in placed]
     last_title = _last_title(state, catalogue)
-    why = basis(state.behaviour, pool, features, state.choice.w, now, columns, last_title).reasons
+    averages = averages or averages_of(pool, features)
+    why = basis(state.behaviour, pool, features, state.choice.w, now, columns, last_title, averages).reasons
     items, slots = catalogue.items, state.behaviour.slots
     ranked = tuple(
         [
@@ -52,7 +61,7 @@ def slate(
             for position, (item_id, _, score, propensity) in enumerate(placed)
         ]
     )
-    return Slate(os.urandom(8).hex(), at_us, offset_min, ranked, _size(pool))
+    return Slate(os.urandom(8).hex(), at_us, offset_min, ranked, n_candidates)
 
 
 def explanation(
@@ -66,7 +75,8 @@ def explanation(
     scores = _scores(state, pool, features)
     column = _column(pool, item_id)
     score = float(scores[column])
-    why = basis(state.behaviour, pool, features, state.choice.w, now, [column], _last_title(state, catalogue))
+    last_title, averages = _last_title(state, catalogue), averages_of(pool, features)
+    why = basis(state.behaviour, pool, features, state.choice.w, now, [column], last_title, averages)
     terms = why.terms(0)
     return Explanation(
         item_id=item_id,
