@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from _thread import RLock  # which `threading` hands on, and takes a millisecond to load
 from typing import final
 
 from recsys.errors import ClosedError, ForkedError, PausedError
@@ -20,7 +20,7 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.pid = os.getpid()
         self.closed = False
         self.paused = False

@@ -23,6 +23,8 @@ __all__ = [
 Scalar: TypeAlias = str | int | float | bool
 Context: TypeAlias = Mapping[str, Scalar]
 
+_NO_CONTEXT: Context = {}
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Item:
@@ -51,7 +53,7 @@ class Item:
         return f"Item(<redacted>, n_tags={len(self.tags)}, n_attributes={len(self.attributes)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Event:
     """One thing that happened, exactly as it stands in the log.
 
@@ -82,12 +84,36 @@ class Event:
     at_us: int
     uid: str
     item_id: str
-    kind: str = "click"
-    offset_min: int = 0
-    value: float | None = None
-    context: Context = field(default_factory=dict)
-    slate: str | None = None
-    shown: tuple[tuple[str, int, float], ...] = ()
+    kind: str
+    offset_min: int
+    value: float | None
+    context: Context
+    slate: str | None
+    shown: tuple[tuple[str, int, float], ...]
+
+    # A log is read event by event, and what dataclasses generate for a frozen class takes twice as long.
+    def __init__(
+        self,
+        at_us: int,
+        uid: str,
+        item_id: str,
+        kind: str = "click",
+        offset_min: int = 0,
+        value: float | None = None,
+        context: Context = _NO_CONTEXT,
+        slate: str | None = None,
+        shown: tuple[tuple[str, int, float], ...] = (),
+    ) -> None:
+        set_at_us, set_uid, set_item_id, set_kind, set_offset, set_value, set_context, set_slate, set_shown = _SETTERS
+        set_at_us(self, at_us)
+        set_uid(self, uid)
+        set_item_id(self, item_id)
+        set_kind(self, kind)
+        set_offset(self, offset_min)
+        set_value(self, value)
+        set_context(self, {} if context is _NO_CONTEXT else context)
+        set_slate(self, slate)
+        set_shown(self, shown)
 
     @property
     def key(self) -> tuple[int, str]:
@@ -98,36 +124,7 @@ class Event:
         return f"Event(<redacted>, n_context={len(self.context)}, n_shown={len(self.shown)})"
 
 
-_NO_CONTEXT: Context = {}
 _SETTERS = tuple(vars(Event)[name].__set__ for name in Event.__slots__)
-
-
-def _event(
-    self: Event,
-    at_us: int,
-    uid: str,
-    item_id: str,
-    kind: str = "click",
-    offset_min: int = 0,
-    value: float | None = None,
-    context: Context = _NO_CONTEXT,
-    slate: str | None = None,
-    shown: tuple[tuple[str, int, float], ...] = (),
-) -> None:
-    set_at_us, set_uid, set_item_id, set_kind, set_offset_min, set_value, set_context, set_slate, set_shown = _SETTERS
-    set_at_us(self, at_us)
-    set_uid(self, uid)
-    set_item_id(self, item_id)
-    set_kind(self, kind)
-    set_offset_min(self, offset_min)
-    set_value(self, value)
-    set_context(self, {} if context is _NO_CONTEXT else context)
-    set_slate(self, slate)
-    set_shown(self, shown)
-
-
-# A log is read event by event, and what dataclasses generate for a frozen class takes twice as long.
-Event.__init__ = _event  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

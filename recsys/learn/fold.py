@@ -9,8 +9,7 @@ happens and learning anew from the log give the same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
@@ -76,34 +75,41 @@ class PendingChoice(NamedTuple):
     offset: float
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class State:
     """All that was learnt: a pure function of the events folded, the prior and the settings.
 
     Stability: provisional
     """
 
-    behaviour: Behaviour
-    choice: ChoiceModel
-    kind_weights: Mapping[str, float]
-    choice_set_size: int
-    shares: tuple[int, int, int]  # in a large choice set, of those used most, of those used last and following, drawn
-    slates: dict[str, PendingSlate] = field(default_factory=dict)
-    steers: dict[str, float] = field(default_factory=dict)
-    pending: list[PendingChoice] = field(default_factory=list)
-    n_choices: int = 0
-    n_events: int = 0
+    __slots__ = (
+        "behaviour",
+        "choice",
+        "choice_set_size",
+        "kind_weights",
+        "n_choices",
+        "n_events",
+        "pending",
+        "shares",
+        "slates",
+        "steers",
+    )
+
+    def __init__(self, prior: Prior, settings: Settings) -> None:
+        self.behaviour = Behaviour(settings.session_gap_minutes * 60.0)
+        self.choice = ChoiceModel(prior.w0, prior.precision0)
+        self.kind_weights = settings.kind_weights
+        self.choice_set_size = settings.choice_set_size
+        self.shares = _shares(settings.choice_set_size)
+        self.slates: dict[str, PendingSlate] = {}
+        self.steers: dict[str, float] = {}
+        self.pending: list[PendingChoice] = []
+        self.n_choices = 0
+        self.n_events = 0
 
 
 def new_state(prior: Prior, settings: Settings) -> State:
     """Give the state before any event. O(d²)."""
-    return State(
-        behaviour=Behaviour(settings.session_gap_minutes * 60.0),
-        choice=ChoiceModel(prior.w0, prior.precision0),
-        kind_weights=settings.kind_weights,
-        choice_set_size=settings.choice_set_size,
-        shares=_shares(settings.choice_set_size),
-    )
+    return State(prior, settings)
 
 
 def _shares(size: int) -> tuple[int, int, int]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import weakref
+from _thread import RLock, allocate_lock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -46,7 +46,7 @@ class Writer:
 
     def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int) -> None:
         self.pid = _get_pid()
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.depth = 0  # of nested blocks; only the thread that holds the lock changes it
         self.doomed = False  # an error inside an inner block: the outermost one cannot commit any more
         self.closed = False
@@ -258,7 +258,7 @@ class Reader:
     """
 
     def __init__(self, path: str, busy_timeout_ms: int) -> None:
-        self.lock = threading.Lock()
+        self.lock = allocate_lock()
         self.closed = False
         self.db = opening.connect_reader(path, busy_timeout_ms=busy_timeout_ms)
         self.cursor = self.db.cursor()
