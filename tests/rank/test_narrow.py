@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recsys.learn import features as features_module
 from recsys.learn.features import features_of, rough_features_of
-from recsys.learn.gather import ask, gather
+from recsys.learn.gather import Gathered, ask, gather
 from recsys.learn.moment import moment
 from recsys.rank import narrow, slate
 from recsys.types import Event, Item, Slate
@@ -100,15 +100,20 @@ def test_of_thousands_few_are_looked_at_twice_and_the_slate_is_the_same(monkeypa
     assert len(seen) == 3, "who is drawn may stand anywhere"
 
 
+def everyone(events: list[Event], later_s: float, context: dict[str, object]) -> Gathered:
+    """All that is known, gathered for a moment after the events."""
+    b = learnt(events).behaviour
+    now_s = max((e.at_us for e in events), default=0) / 1e6
+    now = moment(round(max(now_s + later_s, 0.0) * 1e6), 0, context)  # type: ignore[arg-type]
+    return gather(b, [ask(b, now)], [slice(0, b.n_slots)])
+
+
 @examples(0.4)
 @given(histories(), st.sampled_from((-DAY, *SILENCES)), st.sampled_from(CONTEXTS))
 def test_rough_features_are_within_what_the_slack_takes_for_granted(
     events: list[Event], later_s: float, context: dict[str, object]
 ) -> None:
-    b = learnt(events).behaviour
-    now_s = max((e.at_us for e in events), default=0) / 1e6
-    now = moment(round(max(now_s + later_s, 0.0) * 1e6), 0, context)  # type: ignore[arg-type]
-    gathered = gather(b, [ask(b, now)], [slice(0, b.n_slots)])
+    gathered = everyone(events, later_s, context)
     exact, rough = features_of(gathered), rough_features_of(gathered)
     assert np.abs(exact).max() <= 64.0
     assert np.abs(rough - exact).max() <= 64.0 * 2.0**-21
@@ -119,10 +124,7 @@ def test_rough_features_are_within_what_the_slack_takes_for_granted(
 def test_logarithms_left_out_where_they_are_known_are_the_same_bits(
     events: list[Event], later_s: float, context: dict[str, object]
 ) -> None:
-    b = learnt(events).behaviour
-    now_s = max((e.at_us for e in events), default=0) / 1e6
-    now = moment(round(max(now_s + later_s, 0.0) * 1e6), 0, context)  # type: ignore[arg-type]
-    gathered = gather(b, [ask(b, now)], [slice(0, b.n_slots)])
+    gathered = everyone(events, later_s, context)
     found = []
     for n in (10**9, 0):
         with wide_from(n):
