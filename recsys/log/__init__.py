@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from recsys.log.deletion import Deleted
 from recsys.log.schema import APPLICATION_ID, SCHEMA_VERSION
 from recsys.log.store import Store
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Deleted", "Store"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Store"]

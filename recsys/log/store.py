@@ -12,15 +12,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 from recsys.errors import InputError
-from recsys.log import catalogue, deletion, opening, soundness
+from recsys.log import catalogue, opening
 from recsys.log import events as log_events
 from recsys.log.connection import Block, Readers, Writer, view
-from recsys.log.deletion import Criteria, Deleted
 from recsys.log.rows import key_of_row
 from recsys.types import Event, Item
+
+if TYPE_CHECKING:
+    from recsys.log.deletion import Deleted
 
 __all__ = ["Store"]
 
@@ -257,7 +259,9 @@ class Store:
 
         Stability: provisional
         """
-        criteria = Criteria(uids=uids, items=items, kinds=kinds, since_us=since_us, until_us=until_us)
+        from recsys.log import deletion
+
+        criteria = deletion.Criteria(uids=uids, items=items, kinds=kinds, since_us=since_us, until_us=until_us)
         if everything is criteria.empty:
             return deletion.delete(self._writer, None if everything else criteria)
         raise InputError("give either everything=True or at least one criterion", field="everything")
@@ -395,6 +399,8 @@ class Store:
 
         Stability: provisional
         """
+        from recsys.log import soundness
+
         with view(self._writer, self._readers) as (cursor, _):
             return soundness.findings(cursor)
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import InputError
-from recsys.log import Deleted, Store
+from recsys.log import Store
+from recsys.log.deletion import Deleted
 from recsys.types import Event
 from tests.log.examples import SURROGATE, digests, event, item, shown, undone
 
