@@ -122,10 +122,6 @@ class Behaviour:
         """Number of slots in use, the never-seen item's among them."""
         return len(self.ids)
 
-    def silence_s(self, now_s: float) -> float:
-        """Give the seconds since the last use of any item, 0 before the first. What was only shown ends no silence."""
-        return now_s - self.last_s if self.last else 0.0
-
     def last_uses_s(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
         """Give when each item was used last, in seconds; long ago for never."""
         at_s: NDArray[np.float64] = self.table[LAST_S, slots]
@@ -189,7 +185,9 @@ class Behaviour:
         return self.n_waiting == BLOCK or now_s > self._far_s
 
     def advance(self, now_s: float) -> float:
-        """Move the clock to an event and return the seconds since the last use. Needs ``must_merge`` to be false.
+        """Move the clock to an event and return the seconds since the last use, 0 before the first.
+
+        What was only shown ends no silence. Needs ``must_merge`` to be false.
 
         What is learnt next, by ``use``, ``show`` or ``oppose``, is learnt as of that time.
         """

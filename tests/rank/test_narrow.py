@@ -69,6 +69,22 @@ def test_a_first_look_changes_no_slate(
             assert parts.get(reason.group, 0.0) == pytest.approx(reason.contribution, abs=1e-3)
 
 
+@examples(0.3)
+@given(
+    histories(most=10, repeats=2),
+    st.lists(st.sampled_from([*"abcdefgh", "nobody", "anybody"]), min_size=1, unique=True),
+    st.integers(0, 10),
+)
+def test_nor_does_it_change_the_order_of_the_hosts_own_candidates(events: list[Event], own: list[str], k: int) -> None:
+    w = world(events)
+    question = asked(max((e.at_us for e in events), default=0) / 1e6 + 60.0)
+    found = []
+    for n in (10**9, 0):
+        with wide_from(n):
+            found.append(told(w.slate(w.given(*own), question, k=k)))
+    assert found[0] == found[1]
+
+
 def big(n_items: int) -> World:
     rng = np.random.default_rng(3)
     order = [f"i{n}" for n in rng.zipf(1.3, 400) % n_items]
