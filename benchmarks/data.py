@@ -1,8 +1,9 @@
 """The real logs behind every number: one folder a set in, a list of logs out.
 
 The sets are not part of the project. They are read from a folder: ``--data``, else the
-environment's ``RECSYS_DATA``, else ``../shared/data`` beside the checkout. A set that is
-not there is an error that names it; whoever can do without says so and goes on.
+environment's ``RECSYS_DATA``, else ``../shared/data`` beside the checkout; two lie in
+installed packages instead. A set that is not there is an error that names it; whoever can
+do without says so and goes on.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import packaged
+from benchmarks.logs import MIN_EVENTS, Log, MissingDataError, Row, Users
 from recsys.settings import Settings
 from recsys.types import Event, Item
 
@@ -33,10 +37,7 @@ __all__ = [
     "published_answers",
 ]
 
-Row = Mapping[str, str]
-
 _US = 1_000_000
-_MIN_EVENTS = 50  # users with fewer are left out of the benchmark's sample of kypo-shell and uci-online-retail
 _KYPO_USERS = 100
 _RETAIL_USERS = 200
 RETAIL_SEED = 20101201
@@ -44,29 +45,6 @@ _MAX_PIECES = 1000.0  # one order of 80,995 pieces was cancelled at once
 _LIKE_STARS, _DISLIKE_STARS = 4.0, 2.0
 _STUDY_STEP_S = 60  # nemig-en knows only the order of events: one step, one minute
 _REPO = Path(__file__).resolve().parent.parent
-
-
-class MissingDataError(LookupError):
-    """Something that is read from a file is not there; the message names it and says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One user of a set, who stands for one device.
-
-    Parameters
-    ----------
-    user : str
-        The set's own (opaque) name.
-    events : list of Event
-        Ordered by ``(at_us, uid)``; ties keep the order of the file.
-    scored : ndarray of bool, shape (n_events,)
-        Which events the set's protocol scores.
-    """
-
-    user: str
-    events: list[Event]
-    scored: NDArray[np.bool_]
 
 
 def data_folder(given: str | Path | None = None) -> Path:
@@ -86,9 +64,13 @@ def data_folder(given: str | Path | None = None) -> Path:
 
 def missing_sets(folder: Path, names: Iterable[str] | None = None) -> list[str]:
     """Return which of the named sets (default: all known) are not in the folder."""
-    return [
-        name for name in (SETS if names is None else names) if not (folder / name / "interactions.csv.gz").is_file()
-    ]
+    return [name for name in (SETS if names is None else names) if not _is_there(name, folder)]
+
+
+def _is_there(name: str, folder: Path) -> bool:
+    if name in packaged.PACKAGES:
+        return packaged.is_installed(name)
+    return (folder / name / "interactions.csv.gz").is_file()
 
 
 def load(name: str, folder: Path, *, every_user: bool = False, limit: int | None = None) -> list[Log]:
@@ -99,7 +81,7 @@ def load(name: str, folder: Path, *, every_user: bool = False, limit: int | None
     name : str
         A key of :data:`SETS`.
     folder : Path
-        Where the sets are, from :func:`data_folder`.
+        Where the sets are, from :func:`data_folder`; of no account for those in packages.
     every_user : bool
         True reads all users; False only the benchmark's sample, where the set has one.
     limit : int or None
@@ -110,14 +92,10 @@ def load(name: str, folder: Path, *, every_user: bool = False, limit: int | None
     KeyError
         When there is no set of that name.
     MissingDataError
-        When its files are not in the folder.
+        When its files are not in the folder, or its package is not installed.
     """
     spec = SETS[name]
-    rows = _rows(folder, name, "interactions.csv.gz")
-    keep = spec.keep(folder)
-    users = [(user, [row for row in group if keep(row)]) for user, group in groupby(rows, key=lambda r: r["user_id"])]
-    if not every_user:
-        users = spec.sample(users)
+    users = spec.users(folder, every_user=every_user)
     return [_log(user, spec, kept) for user, kept in users[:limit] if kept]
 
 
@@ -127,8 +105,10 @@ def load_items(name: str, folder: Path) -> list[Item]:
     Raises
     ------
     MissingDataError
-        When the file is not in the folder.
+        When the file is not in the folder, or the package is not installed.
     """
+    in_package = {"completejourney": packaged.grocery_items, "movielens-100k": packaged.film_items}.get(name)
+    rows = in_package() if in_package else _rows(folder, name, "items.csv.gz")
     known = ("item_id", "title", "categories", "is_product")
     return [
         Item(
@@ -137,7 +117,7 @@ def load_items(name: str, folder: Path) -> list[Item]:
             tags=tuple(tag for tag in row["categories"].split("|") if tag),
             attributes={key: _scalar(text) for key, text in row.items() if key not in known and text},
         )
-        for row in _rows(folder, name, "items.csv.gz")
+        for row in rows
         if row.get("is_product", "1") == "1"
     ]
 
@@ -180,7 +160,9 @@ def _log(user: str, spec: _Set, rows: list[dict[str, str]]) -> Log:
     order = sorted(range(len(events)), key=lambda i: (events[i].at_us, i))  # uids are given in this order below
     ordered = [replace(events[i], uid=f"{n:016x}") for n, i in enumerate(order)]
     flags = np.array([scored[i] for i in order], dtype=np.bool_)
-    return Log(user, ordered, spec.scored(ordered, flags))
+    # Sets that know baskets make one event of each row.
+    baskets = tuple(rows[i]["invoice"] for i in order) if "invoice" in rows[0] else None
+    return Log(user, ordered, spec.scored(ordered, flags), baskets)
 
 
 def _plain(row: Row, kind: str | None = None, value: float | None = None) -> Event:
@@ -200,7 +182,8 @@ def _geolife(rows: list[dict[str, str]]) -> Iterator[tuple[Event, bool]]:
 
 def _retail(rows: list[dict[str, str]]) -> Iterator[tuple[Event, bool]]:
     for row in rows:
-        yield _plain(row, value=max(-_MAX_PIECES, min(_MAX_PIECES, float(row["value"])))), True
+        event = _plain(row, value=max(-_MAX_PIECES, min(_MAX_PIECES, float(row["value"]))))
+        yield replace(event, offset_min=int(row.get("offset_min", 0))), True
 
 
 def _kuairand(rows: list[dict[str, str]]) -> Iterator[tuple[Event, bool]]:
@@ -235,19 +218,16 @@ def _study(rows: list[dict[str, str]]) -> Iterator[tuple[Event, bool]]:
     return _slates(rows, _STUDY_STEP_S)
 
 
-Users = list[tuple[str, list[dict[str, str]]]]
-
-
 def _all_users(users: Users) -> Users:
     return users
 
 
 def _first_users(users: Users) -> Users:
-    return [(user, rows) for user, rows in users if len(rows) >= _MIN_EVENTS][:_KYPO_USERS]
+    return [(user, rows) for user, rows in users if len(rows) >= MIN_EVENTS][:_KYPO_USERS]
 
 
 def _drawn_users(users: Users) -> Users:
-    eligible = [(user, rows) for user, rows in users if sum(r["event"] == "purchase" for r in rows) >= _MIN_EVENTS]
+    eligible = [(user, rows) for user, rows in users if sum(r["event"] == "purchase" for r in rows) >= MIN_EVENTS]
     rng = np.random.default_rng(RETAIL_SEED)
     drawn = rng.choice(len(eligible), size=min(_RETAIL_USERS, len(eligible)), replace=False)
     return [eligible[i] for i in sorted(drawn)]
@@ -281,24 +261,45 @@ def _products(folder: Path) -> Callable[[Row], bool]:
     return lambda row: row["item_id"] in products
 
 
+class _Read(Protocol):
+    """The users of a set with the rows of each, the sample or all."""
+
+    def __call__(self, folder: Path, *, every_user: bool) -> Users: ...
+
+
+def _in_folder(
+    name: str,
+    sample: Callable[[Users], Users] = _all_users,
+    keep: Callable[[Path], Callable[[Row], bool]] = _keep_all,
+) -> _Read:
+    def read(folder: Path, *, every_user: bool) -> Users:
+        rows = _rows(folder, name, "interactions.csv.gz")
+        kept = keep(folder)
+        users = [(user, [r for r in group if kept(r)]) for user, group in groupby(rows, key=lambda r: r["user_id"])]
+        return users if every_user else sample(users)
+
+    return read
+
+
 @dataclass(frozen=True, slots=True)
 class _Set:
-    """How a set is read: rows kept, users sampled, rows to events, events scored."""
+    """How a set is read: users with their rows, rows to events, events scored."""
 
+    users: _Read
     events: Callable[[list[dict[str, str]]], Iterator[tuple[Event, bool]]]
     scored: Callable[[list[Event], NDArray[np.bool_]], NDArray[np.bool_]] = _choices
-    sample: Callable[[Users], Users] = _all_users
-    keep: Callable[[Path], Callable[[Row], bool]] = _keep_all
 
 
 SETS: Mapping[str, _Set] = {
-    "geolife-places": _Set(_geolife, scored=_as_flagged),
-    "kypo-shell": _Set(_one_each, scored=_second_half, sample=_first_users),
-    "uci-online-retail": _Set(_retail, scored=_chosen_second_half, sample=_drawn_users, keep=_products),
-    "movielens-latest-small": _Set(_movielens),
-    "kuairand27k-like-hate": _Set(_kuairand),
-    "nemig-en": _Set(_study),
-    "ebnerd-test-sample": _Set(_slates),
+    "geolife-places": _Set(_in_folder("geolife-places"), _geolife, _as_flagged),
+    "kypo-shell": _Set(_in_folder("kypo-shell", _first_users), _one_each, _second_half),
+    "uci-online-retail": _Set(_in_folder("uci-online-retail", _drawn_users, _products), _retail, _chosen_second_half),
+    "completejourney": _Set(packaged.groceries, _retail, _chosen_second_half),
+    "movielens-latest-small": _Set(_in_folder("movielens-latest-small"), _movielens),
+    "movielens-100k": _Set(packaged.films, _movielens),
+    "kuairand27k-like-hate": _Set(_in_folder("kuairand27k-like-hate"), _kuairand),
+    "nemig-en": _Set(_in_folder("nemig-en"), _study),
+    "ebnerd-test-sample": _Set(_in_folder("ebnerd-test-sample"), _slates),
 }
 
 

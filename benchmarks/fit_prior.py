@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import Log, data_folder, load, missing_sets
-from recsys.learn.choice import ChoiceModel
+from recsys.learn.choice import REGIMES, ChoiceModel
 from recsys.learn.features import FEATURES, N_FEATURES
 from recsys.learn.fold import fold_all, learn_pending, new_state
 from recsys.prior import Prior
@@ -39,7 +39,7 @@ __all__ = ["OWN_LOG_SETS", "SHIPPED_SETS", "fit", "main"]
 
 Floats = NDArray[np.float64]
 
-OWN_LOG_SETS: Final = ("geolife-places", "kypo-shell", "uci-online-retail")
+OWN_LOG_SETS: Final = ("geolife-places", "kypo-shell", "uci-online-retail", "completejourney")
 SHIPPED_SETS: Final = {
     "kypo-shell": "Svabensky et al. 2021, Zenodo 10.5281/zenodo.6670113, CC BY 4.0",
     "uci-online-retail": "Chen et al. 2015, UCI Machine Learning Repository, doi 10.24432/C5BW33, CC BY 4.0",
@@ -54,16 +54,18 @@ _DEMO_FROM_EVENTS: Final = 500  # the demo's shoppers have at least so many line
 _ROUNDS: Final = 12
 _STEPS: Final = 3
 _LARGEST_STEP: Final = 1.0
+_LEAST_CHOICES: Final = 10  # in a regime, of the people it is fitted on: who hardly ever chose teaches nothing
 _FLOOR: Final = 1e-3  # added to the diagonal of P0: no weight is ever quite certain
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One choice set: features (n_features, n), which was taken (turned down: weight < 0), offsets (n,)."""
+class Choices:
+    """One person's choices in one regime, as :meth:`recsys.learn.choice.ChoiceModel.learn` takes them, all together."""
 
     features: NDArray[np.float32]
-    target: int
-    weight: float
+    sizes: NDArray[np.intp]
+    targets: NDArray[np.intp]
+    weights: Floats
     offsets: Floats
 
 
@@ -72,7 +74,11 @@ class _Recorder(ChoiceModel):
 
     def __init__(self) -> None:
         super().__init__(np.zeros(N_FEATURES), np.eye(N_FEATURES))
-        self.choices: list[Choice] = []
+        self.features: list[NDArray[np.float32]] = []
+        self.sizes: list[int] = []
+        self.targets: list[int] = []
+        self.weights: list[float] = []
+        self.offsets: list[Floats] = []
 
     def learn(
         self,
@@ -82,19 +88,28 @@ class _Recorder(ChoiceModel):
         weights: Sequence[float],
         offsets: Floats,
     ) -> None:
-        ends = np.cumsum(sizes)[:-1]
-        sets = np.split(features.astype(np.float32), ends, axis=1)
-        self.choices += map(Choice, sets, targets, weights, np.split(offsets, ends))
+        self.features.append(features.astype(np.float32))
+        self.sizes += sizes
+        self.targets += targets
+        self.weights += weights
+        self.offsets.append(offsets)
+
+    def choices(self) -> Choices | None:
+        """Give all of them, None where there are none."""
+        if not self.sizes:
+            return None
+        features, offsets = np.concatenate(self.features, axis=1), np.concatenate(self.offsets)
+        return Choices(features, np.array(self.sizes), np.array(self.targets), np.array(self.weights), offsets)
 
 
-def choices_of(log: Log) -> list[Choice]:
-    """Fold a log and return every choice set that the model would have learnt from."""
+def choices_of(log: Log) -> list[Choices | None]:
+    """Fold a log and return every choice set that the models would have learnt from, one entry a regime."""
     state = new_state(Prior.flat(), Settings())
-    recorder = _Recorder()
-    state.choice = recorder
+    recorders = [_Recorder() for _ in REGIMES]
+    state.choices = tuple(recorders)
     fold_all(state, log.events)
     learn_pending(state)
-    return recorder.choices
+    return [recorder.choices() for recorder in recorders]
 
 
 def people(name: str, data: Path) -> list[Log]:
@@ -116,6 +131,19 @@ def fit(sets: Sequence[str], data: Path, *, rounds: int = _ROUNDS) -> Prior:
         Rounds of expectation-maximisation.
     """
     domains = [[choices_of(log) for log in people(name, data)] for name in sets]
+    fitted = []
+    for regime in range(len(REGIMES)):
+        held = [_with_enough([of_person[regime] for of_person in group]) for group in domains]
+        fitted.append(_with_hand_set(*_maximised([group for group in held if group], rounds)))
+    w0, covariance = zip(*fitted, strict=True)
+    return Prior(np.round(w0, 6), np.round(covariance, 6))
+
+
+def _with_enough(of_people: list[Choices | None]) -> list[Choices]:
+    return [choices for choices in of_people if choices is not None and len(choices.sizes) >= _LEAST_CHOICES]
+
+
+def _maximised(domains: list[list[Choices]], rounds: int) -> tuple[Floats, Floats]:
     w0, covariance = np.zeros(N_FEATURES), np.eye(N_FEATURES) * 0.1
     modes = [[w0.copy() for _ in group] for group in domains]
     for _ in range(rounds):
@@ -132,35 +160,32 @@ def fit(sets: Sequence[str], data: Path, *, rounds: int = _ROUNDS) -> Prior:
         ]
         covariance = np.asarray(np.mean(within, axis=0), np.float64)
         covariance += np.eye(N_FEATURES) * _FLOOR
-    return _with_hand_set(w0, covariance)
+    return w0, covariance
 
 
-def _mode(choices: Iterable[Choice], start: Floats, w0: Floats, precision: Floats) -> tuple[Floats, Floats]:
+def _mode(choices: Choices, start: Floats, w0: Floats, precision: Floats) -> tuple[Floats, Floats]:
     """Newton's method from ``start``; returns the mode and the inverse curvature there."""
-    w = start.copy()
+    w, x, sizes = start.copy(), choices.features.astype(np.float64), choices.sizes
+    starts = sizes.cumsum() - sizes
+    columns, chosen = starts + choices.targets, np.maximum(choices.weights, 0.0)
+    against = np.maximum(-choices.weights, 0.0)
     for _ in range(_STEPS):
-        curvature, gradient = precision.copy(), precision @ (w0 - w)
-        for choice in choices:
-            x = choice.features.astype(np.float64)
-            u = w @ x + choice.offsets
-            p = np.exp(u - u.max())
-            p /= p.sum()
-            centred = x - (x @ p)[:, None]
-            towards = centred[:, choice.target]
-            if choice.weight > 0:
-                curvature += choice.weight * (centred * p) @ centred.T
-                gradient += choice.weight * towards
-            else:
-                sure = min(float(p[choice.target]), 0.95)
-                odds = sure / (1.0 - sure)
-                curvature -= choice.weight * odds * np.outer(towards, towards)
-                gradient += choice.weight * odds * towards
+        u = w @ x + choices.offsets
+        p = np.exp(u - np.maximum.reduceat(u, starts).repeat(sizes))
+        p /= np.add.reduceat(p, starts).repeat(sizes)
+        average = np.add.reduceat(x * p, starts, axis=1)
+        away = x[:, columns] - average
+        sure = np.minimum(p[columns], 0.95)
+        turned = against * sure / (1.0 - sure)
+        curvature = precision + (x * (p * chosen.repeat(sizes))) @ x.T - (average * chosen) @ average.T
+        curvature += (away * turned) @ away.T
+        gradient = precision @ (w0 - w) + away @ (chosen - turned)
         step = np.linalg.solve(curvature, gradient)
         w += step * min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-12))
     return w, np.asarray(np.linalg.inv(curvature), np.float64)
 
 
-def _with_hand_set(w0: Floats, covariance: Floats) -> Prior:
+def _with_hand_set(w0: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     names = [feature.name for feature in FEATURES]
     w0, covariance = w0.copy(), (covariance + covariance.T) / 2
     for name, (mean, deviation) in BY_HAND.items():
@@ -168,7 +193,7 @@ def _with_hand_set(w0: Floats, covariance: Floats) -> Prior:
         w0[i] = mean
         covariance[i, :] = covariance[:, i] = 0.0
         covariance[i, i] = deviation**2
-    return Prior(np.round(w0, 6), np.round(covariance, 6))
+    return w0, covariance
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -201,6 +226,7 @@ def provenance(sets: Sequence[str]) -> dict[str, object]:
         "method": "random-effects conditional logit, expectation-maximisation, domains weighted equally",
         "sets": {name: SHIPPED_SETS.get(name, "for benchmarks only, not shipped") for name in sets},
         "people_per_set": _USERS_PER_SET,
+        "least_choices_per_person": _LEAST_CHOICES,
         "set_by_hand": {name: {"mean": m, "standard_deviation": s} for name, (m, s) in BY_HAND.items()},
     }
 

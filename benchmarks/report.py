@@ -1,7 +1,8 @@
-"""Tables of measured numbers: to the terminal, to JSON and to Markdown.
+"""Tables of measured numbers: to the terminal, to JSON and to Markdown; :mod:`benchmarks.plot` draws them.
 
-A result carries what is needed to repeat it (seeds, versions, processor) and nothing
-that names a person's machine: no paths, no host names, and a date only if given.
+A result carries what is needed to repeat it (seeds, versions, processor), says what could not
+be run and why, and holds nothing that names a person's machine: no paths, no host names, and a
+date only if given.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from recsys.reports import Metric
 
-__all__ = ["Cell", "Result", "Table", "machine", "markdown", "print_result", "write_result"]
+__all__ = ["Cell", "PlotKind", "Result", "Table", "machine", "markdown", "print_result", "text_of", "write_result"]
 
 Cell: TypeAlias = str | int | float | Metric | None
+PlotKind: TypeAlias = Literal["dots", "lines", "scatter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,24 @@ class Table:
         As long as ``columns``; None is shown as "-".
     notes : list of str
         Sentences that stand below.
+    plot : {"dots", "lines", "scatter"} or None
+        How :mod:`benchmarks.plot` draws it. ``"dots"``: one panel for each column that holds
+        ``Metric``s, one dot and interval a row, best on top; a table without any is not drawn.
+        ``"lines"``: column 0 is x (a number, log axis), each further column that holds numbers a
+        named series, log y; series whose name ends in "p99" are dashed. ``"scatter"``: column 0
+        the label, column 1 is y (``Metric`` or number), each further column that holds numbers a
+        panel with log x, and log y where y is wide. None draws nothing.
+    better : str
+        What a good result looks like, for the plot's title; empty takes "higher is better" for
+        dots, "lower is better" for lines, "higher and further left is better" for scatter.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[Cell, ...]]
     notes: list[str] = field(default_factory=list)
+    plot: PlotKind | None = "dots"
+    better: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +74,15 @@ class Result:
         Every seed that was used.
     quick : bool
         True for a slice that only shows that the scenario runs; its numbers mean nothing.
+    skipped : mapping of str to str
+        What is missing from the tables (a peer, a data set), and why.
     """
 
     id: str
     tables: list[Table]
     seeds: Mapping[str, int]
     quick: bool = False
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def machine() -> dict[str, str | int]:
@@ -85,17 +102,24 @@ def print_result(result: Result) -> None:
     for table in result.tables:
         print()
         print(f"{result.id}: {table.title}{_warning(result)}")
-        rows = [[_text(cell) for cell in row] for row in table.rows]
+        rows = [[text_of(cell) for cell in row] for row in table.rows]
         try:
             _print_rich(table.columns, rows)
         except ModuleNotFoundError:
             _print_plain(table.columns, rows)
         for note in table.notes:
             print(f"  {note}")
+    for name, reason in result.skipped.items():
+        print(f"  not run: {name}: {reason}")
 
 
-def write_result(result: Result, folder: Path, date: str | None = None) -> list[Path]:
-    """Write ``<folder>/<id>.json`` and ``.md``; the date is the caller's, or none."""
+def write_result(
+    result: Result, folder: Path, date: str | None = None, plots: Mapping[int, Path] | None = None
+) -> list[Path]:
+    """Write ``<folder>/<id>.json`` and ``.md``; the date is the caller's, or none.
+
+    ``plots`` are what :func:`benchmarks.plot.write_plots` returned for the same folder; the page shows them.
+    """
     path = folder / f"{result.id}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     tables = [
@@ -108,25 +132,30 @@ def write_result(result: Result, folder: Path, date: str | None = None) -> list[
         for table in result.tables
     ]
     body: dict[str, object] = {"id": result.id, "date": date, "machine": machine(), "seeds": dict(result.seeds)}
-    body |= {"quick": result.quick, "tables": tables}
+    body |= {"quick": result.quick, "skipped": dict(result.skipped), "tables": tables}
     path.write_text(json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     text = path.with_suffix(".md")
-    text.write_text(markdown(result, date), encoding="utf-8")
+    text.write_text(markdown(result, date, plots), encoding="utf-8")
     return [path, text]
 
 
-def markdown(result: Result, date: str | None = None) -> str:
-    """Return the result as a Markdown page."""
+def markdown(result: Result, date: str | None = None, plots: Mapping[int, Path] | None = None) -> str:
+    """Return the result as a Markdown page, with the plots that stand beside it."""
     lines = [f"# {result.id}{_warning(result)}", ""]
     lines.append(", ".join(f"{key} {value}" for key, value in machine().items()) + (f"; {date}" if date else ""))
     seeds = ", ".join(f"{name} {seed}" for name, seed in result.seeds.items())
     command = f"python -m benchmarks {result.id.split('/')[0]} --only {result.id}"
     lines += ["", f"Seeds: {seeds or 'none'}. Repeat with `{command}`."]
-    for table in result.tables:
-        lines += ["", f"## {table.title}", "", "| " + " | ".join(table.columns) + " |"]
+    for n, table in enumerate(result.tables):
+        lines += ["", f"## {table.title}"]
+        if plots and n in plots:
+            lines += ["", f"![{table.title}]({plots[n].name})"]
+        lines += ["", "| " + " | ".join(table.columns) + " |"]
         lines.append("|---" + "|---:" * (len(table.columns) - 1) + "|")
-        lines += ["| " + " | ".join(_text(cell) for cell in row) + " |" for row in table.rows]
+        lines += ["| " + " | ".join(text_of(cell) for cell in row) + " |" for row in table.rows]
         lines += ["", *[f"* {note}" for note in table.notes]] if table.notes else []
+    if result.skipped:
+        lines += ["", "## Not run", "", *[f"* {name}: {reason}" for name, reason in result.skipped.items()]]
     return "\n".join(lines) + "\n"
 
 
@@ -134,7 +163,8 @@ def _warning(result: Result) -> str:
     return " (quick: numbers mean nothing)" if result.quick else ""
 
 
-def _text(cell: Cell) -> str:
+def text_of(cell: Cell) -> str:
+    """Return a cell as it stands in every table."""
     if cell is None:
         return "-"
     if isinstance(cell, Metric):

@@ -1,47 +1,32 @@
 """What it costs: every row is a ratio to a baseline that was timed in turns with it, in the same run, on one core.
 
-The world is made up from a seed (:mod:`benchmarks.world`); the ceilings are a table.
+The world is made up from a seed (:mod:`benchmarks.world`); the ceilings are a table. The group's other
+scenarios, which have no ceilings, come from their own modules.
 """
 
 from __future__ import annotations
 
-import atexit
-import importlib.util
-import os
 import shutil
 import sqlite3
 import statistics
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks.data import MissingDataError
+from benchmarks import contenders, day, growth
+from benchmarks.fresh import fresh_processes, resident_mb
+from benchmarks.lived import N_FEATURES, folder, lived, past, product, ranker, recommender, recorder, sorter
 from benchmarks.report import Cell, Result, Table
-from benchmarks.timing import Timing, in_turns, timing
-from benchmarks.world import SEED, START_S, STEP_S, BareLog, catalogue, happenings, item_id
+from benchmarks.size import wheel_bytes
+from benchmarks.timing import Timing, in_turns
+from benchmarks.world import SEED, BareLog, happenings, item_id
 from recsys.learn.fold import fold_all, new_state
 from recsys.log.store import Store
 from recsys.prior import Prior
-from recsys.recommender import Recommender
 from recsys.settings import Settings
 
-__all__ = ["BUDGETS", "SCENARIOS", "Budget"]
-
-Floats = NDArray[np.float64]
-
-ROOT = Path(__file__).parents[1]
-N_FEATURES = 24  # of the baselines' ready feature matrices
-CONTEXT = {"place": "home"}
-_AT_ONCE = 500
+__all__ = ["BUDGETED", "BUDGETS", "SCENARIOS", "Budget"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +59,7 @@ _TIMED = ("what", "p50 [µs]", "p99 [µs]", "baseline", "p50 [µs]", "p99 [µs]"
 
 def import_time(data: Path | None, *, quick: bool) -> Result:
     del data
-    ours, baseline = _fresh_processes(["import recsys", "import numpy"], 3 if quick else 40)
+    ours, baseline = fresh_processes(["import recsys", "import numpy"], 3 if quick else 40)
     row = _row("import recsys", ours, "import numpy", baseline, BUDGETS["import"])
     return _result("import", _TIMED, [row], ["Each in a fresh process, files in the cache."], quick=quick)
 
@@ -84,13 +69,13 @@ def record(data: Path | None, *, quick: bool) -> Result:
     n, n_items = (20, 50) if quick else (1500, 1000)
     rows = []
     for synchronous in ("full", "normal"):
-        with _folder() as folder, ExitStack() as stack:
+        with folder() as into, ExitStack() as stack:
             settings = Settings(synchronous=synchronous)
-            rec = stack.enter_context(_lived(folder / "ours.db", n_items, 3 * n_items, settings=settings))
-            bare = BareLog(folder / "bare.db", synchronous=synchronous)
+            rec = stack.enter_context(lived(into / "ours.db", n_items, 3 * n_items, settings=settings))
+            bare = BareLog(into / "bare.db", synchronous=synchronous)
             stack.callback(bare.close)
             coming = list(happenings(2 * n, n_items, first=3 * n_items))
-            ours, baseline = in_turns([_recorder(rec, coming), bare.insert], n, warm_up=n // 10)
+            ours, baseline = in_turns([recorder(rec, coming), bare.insert], n, warm_up=n // 10)
         what = f"record, durable and learnt, {n_items:,} known items, synchronous {synchronous}"
         rows.append(_row(what, ours, "sqlite3 WAL insert, commit", baseline, BUDGETS["record"]))
     return _result("record", _TIMED, rows, [f"{n:,} events each; both files in one folder."], quick=quick)
@@ -99,18 +84,10 @@ def record(data: Path | None, *, quick: bool) -> Result:
 def rank(data: Path | None, *, quick: bool) -> Result:
     del data
     n, n_items = (20, 120) if quick else (2000, 1000)
-    x, w = _features(100)
-    with _folder() as folder, _lived(folder / "ours.db", n_items, 3 * n_items) as rec:
+    with folder() as into, lived(into / "ours.db", n_items, 3 * n_items) as rec:
         candidates = [item_id(i * (n_items // 100)) for i in range(100)]
-        at = START_S + 3 * n_items * STEP_S
-        ours, baseline = in_turns(
-            [
-                lambda i: rec.rank(candidates, k=10, at=at + 60 * i, context=CONTEXT),
-                lambda _: np.argsort(-(x @ w), kind="stable")[:10],
-            ],
-            n,
-            warm_up=n // 10,
-        )
+        calls = [ranker(rec, candidates, 3 * n_items, step_s=60), sorter(100)]
+        ours, baseline = in_turns(calls, n, warm_up=n // 10)
     row = _row("rank 100 candidates, k=10", ours, "argsort(-(X @ w))[:10]", baseline, BUDGETS["rank"])
     return _result("rank", _TIMED, [row], [f"{n_items:,} known items; X is (100, {N_FEATURES})."], quick=quick)
 
@@ -119,11 +96,9 @@ def recommend(data: Path | None, *, quick: bool) -> Result:
     del data
     rows = []
     for n_items, n in ((200, 20),) if quick else ((10_000, 1000), (100_000, 200)):
-        x, w = _features(n_items)
         n_events = min(n_items, 10_000)
-        with _folder() as folder, _lived(folder / "ours.db", n_items, n_events) as rec:
-            at = START_S + n_events * STEP_S
-            ours, baseline = in_turns([_recommender(rec, at), _product(x, w)], n, warm_up=3)
+        with folder() as into, lived(into / "ours.db", n_items, n_events) as rec:
+            ours, baseline = in_turns([recommender(rec, n_events), product(n_items)], n, warm_up=3)
         what = f"recommend(10), catalogue of {n_items:,}"
         rows.append(_row(what, ours, f"X @ w, ({n_items:,}, {N_FEATURES})", baseline, BUDGETS["recommend"]))
     return _result("recommend", _TIMED, rows, ["Up to 10,000 events in the log."], quick=quick)
@@ -132,10 +107,10 @@ def recommend(data: Path | None, *, quick: bool) -> Result:
 def fold(data: Path | None, *, quick: bool) -> Result:
     del data
     n_items, n_events, piece = (50, 200, 50) if quick else (1000, 40_000, 200)
-    with _folder() as folder, ExitStack() as stack:
-        _lived(folder / "ours.db", n_items, n_events).close()
-        store = stack.enter_context(Store(folder / "ours.db"))
-        bare = sqlite3.connect(folder / "ours.db")
+    with folder() as into, ExitStack() as stack:
+        lived(into / "ours.db", n_items, n_events).close()
+        store = stack.enter_context(Store(into / "ours.db"))
+        bare = sqlite3.connect(into / "ours.db")
         stack.callback(bare.close)
         state = new_state(Prior.default(), Settings())
         keys = bare.execute("SELECT at_us, uid FROM events ORDER BY at_us, uid").fetchall()[piece - 1 :: piece]
@@ -158,12 +133,12 @@ def fold(data: Path | None, *, quick: bool) -> Result:
 def memory(data: Path | None, *, quick: bool) -> Result:
     del data
     n_items, n_events, n = (100, 300, 1) if quick else (10_000, 100_000, 5)
-    with _folder() as folder:
-        path = folder / "ours.db"
-        _lived(path, n_items, n_events).close()
+    with folder() as into:
+        path = into / "ours.db"
+        lived(path, n_items, n_events).close()
         opened = f"from recsys import Recommender; rec = Recommender({str(path)!r})"
         codes = ["import numpy", opened, f"{opened}; rec.recommend(10)"]
-        baseline, *ours = (statistics.median(_resident_mb(code) for _ in range(n)) for code in codes)
+        baseline, *ours = (statistics.median(resident_mb(code) for _ in range(n)) for code in codes)
     of = f"{n_items:,} items, {n_events:,} events"
     budget = BUDGETS["memory"]
     rows: list[tuple[Cell, ...]] = []
@@ -177,9 +152,9 @@ def memory(data: Path | None, *, quick: bool) -> Result:
 def forget(data: Path | None, *, quick: bool) -> Result:
     del data
     n_items, n_events, n = (100, 300, 2) if quick else (10_000, 100_000, 20)
-    with _folder() as folder, ExitStack() as stack:
-        rec = stack.enter_context(_lived(folder / "ours.db", n_items, n_events))
-        bare = sqlite3.connect(shutil.copy(_past(n_items, n_events), folder / "bare.db"), isolation_level=None)
+    with folder() as into, ExitStack() as stack:
+        rec = stack.enter_context(lived(into / "ours.db", n_items, n_events))
+        bare = sqlite3.connect(shutil.copy(past(n_items, n_events), into / "bare.db"), isolation_level=None)
         stack.callback(bare.close)
         keys = bare.execute("SELECT at_us, uid FROM events ORDER BY at_us DESC LIMIT ?", (n,)).fetchall()
 
@@ -202,17 +177,16 @@ def log_length(data: Path | None, *, quick: bool) -> Result:
     lengths = (300, 1000) if quick else (1_000, 10_000, 100_000, 1_000_000)
     n, n_items = (20, 100) if quick else (1000, 1000)
     rows: list[tuple[Cell, ...]] = []
-    with _folder() as folder, ExitStack() as stack:
+    with folder() as into, ExitStack() as stack:
         settings = Settings(synchronous="normal")
         recs = [
-            stack.enter_context(_lived(folder / f"{length}.db", n_items, length, settings=settings))
-            for length in lengths
+            stack.enter_context(lived(into / f"{length}.db", n_items, length, settings=settings)) for length in lengths
         ]
         candidates = [item_id(i) for i in range(100)]
-        rankers = [_ranker(rec, candidates, length) for rec, length in zip(recs, lengths, strict=True)]
+        rankers = [ranker(rec, candidates, length) for rec, length in zip(recs, lengths, strict=True)]
         ranked = in_turns(rankers, n, warm_up=n // 10)
         coming = [list(happenings(2 * n, n_items, first=length)) for length in lengths]
-        recorders = [_recorder(rec, events) for rec, events in zip(recs, coming, strict=True)]
+        recorders = [recorder(rec, events) for rec, events in zip(recs, coming, strict=True)]
         recorded = in_turns(recorders, n, warm_up=n // 10)
     for what, timings in (("rank 100 candidates", ranked), ("record, synchronous normal", recorded)):
         for length, ours in zip(lengths[1:], timings[1:], strict=True):
@@ -223,13 +197,7 @@ def log_length(data: Path | None, *, quick: bool) -> Result:
 
 def wheel(data: Path | None, *, quick: bool) -> Result:
     del data
-    if importlib.util.find_spec("build") is None or importlib.util.find_spec("hatchling") is None:
-        raise MissingDataError("the packages build and hatchling are missing")
-    with _folder() as folder:
-        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-        subprocess.run(command, check=True, capture_output=True)
-        (path,) = folder.glob("*.whl")
-        mb = path.stat().st_size / 1e6
+    mb = wheel_bytes() / 1e6
     budget = BUDGETS["wheel"]
     row: tuple[Cell, ...] = ("wheel", mb, budget.floor, budget.aim, budget.verdict(mb))
     return _result(
@@ -242,7 +210,7 @@ def wheel(data: Path | None, *, quick: bool) -> Result:
     )
 
 
-SCENARIOS: Mapping[str, Callable[..., Result]] = {
+BUDGETED: Mapping[str, Callable[..., Result]] = {
     "speed/import": import_time,
     "speed/record": record,
     "speed/rank": rank,
@@ -252,6 +220,12 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "speed/memory": memory,
     "speed/log-length": log_length,
     "speed/wheel": wheel,
+}
+SCENARIOS: Mapping[str, Callable[..., Result]] = {
+    **BUDGETED,
+    **contenders.SCENARIOS,
+    **growth.SCENARIOS,
+    **day.SCENARIOS,
 }
 
 
@@ -272,100 +246,3 @@ def _result(
     title: str = "medians of single calls, one core",
 ) -> Result:
     return Result(f"speed/{name}", [Table(title, columns, rows, notes)], {"world": SEED}, quick)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="recsys-bench-") as name:
-        yield Path(name)
-
-
-def _lived(path: Path, n_items: int, n_events: int, *, settings: Settings | None = None) -> Recommender:
-    """Return a recommender with a catalogue and a past, opened from a copy of one that was built once."""
-    shutil.copy(_past(n_items, n_events), path)
-    return Recommender(path, settings=settings)
-
-
-@cache
-def _past(n_items: int, n_events: int) -> Path:
-    path = _scratch() / f"{n_items}-{n_events}.db"
-    with Recommender(path) as rec:
-        rec.add(catalogue(n_items))
-        events = happenings(n_events, n_items)
-        while piece := list(islice(events, _AT_ONCE)):  # in pieces, so that checkpoints are spaced as in a life
-            rec.record_many(piece)
-    return path
-
-
-@cache
-def _scratch() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="recsys-bench-"))
-    atexit.register(shutil.rmtree, folder)
-    return folder
-
-
-def _recorder(rec: Recommender, coming: list[dict[str, object]]) -> Callable[[int], object]:
-    # Rounds of warming up come first and have the later numbers; the log takes its events in time order.
-    upcoming = iter(coming)
-
-    def call(_: int) -> object:
-        event = next(upcoming)
-        return rec.record(str(event["item_id"]), "play", at=float(str(event["at"])), context=CONTEXT)
-
-    return call
-
-
-def _recommender(rec: Recommender, at: float) -> Callable[[int], object]:
-    return lambda i: rec.recommend(10, at=at + 60 * i, context=CONTEXT)
-
-
-def _product(x: Floats, w: Floats) -> Callable[[int], object]:
-    return lambda _: x @ w
-
-
-def _ranker(rec: Recommender, candidates: list[str], n_events: int) -> Callable[[int], object]:
-    at = START_S + n_events * STEP_S
-    return lambda i: rec.rank(candidates, k=10, at=at + i, context=CONTEXT)
-
-
-def _features(n: int) -> tuple[Floats, Floats]:
-    rng = np.random.default_rng(SEED)
-    return rng.normal(size=(n, N_FEATURES)), rng.normal(size=N_FEATURES)
-
-
-_STOPWATCH = "import time; start = time.perf_counter_ns(); {code}; print((time.perf_counter_ns() - start) / 1000)"
-_SCALES = """
-{code}
-try:
-    with open("/proc/self/statm") as statm:
-        import resource
-        print(int(statm.read().split()[1]) * resource.getpagesize() / 1e6)
-except OSError:
-    import resource, sys
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
-"""
-
-
-def _fresh_processes(codes: list[str], n: int) -> list[Timing]:
-    taken: list[list[float]] = [[] for _ in codes]
-    for i in range(n + 1):
-        for which, code in enumerate(codes):
-            us = float(_printed(_STOPWATCH.format(code=code)))
-            if i:  # the first round fills the file cache
-                taken[which].append(us)
-    return [timing(np.array(row)) for row in taken]
-
-
-def _resident_mb(code: str) -> float:
-    return float(_printed(_SCALES.format(code=code)))
-
-
-def _printed(script: str) -> str:
-    # What is installed comes compiled: let the first round write what this checkout lacks.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return done.stdout.strip().splitlines()[-1]

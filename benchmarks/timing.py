@@ -16,10 +16,11 @@ Call = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The median and the 99th percentile of single calls, microseconds."""
+    """The median, the 99th percentile and the mean of single calls, microseconds."""
 
     p50_us: float
     p99_us: float
+    mean_us: float
     n: int
 
 
@@ -51,4 +52,4 @@ def in_turns(calls: Sequence[Call], n: int, *, warm_up: int = 0) -> list[Timing]
 def timing(taken_us: NDArray[np.float64]) -> Timing:
     """Return the percentiles of single times, microseconds."""
     p50, p99 = np.percentile(taken_us, [50.0, 99.0])
-    return Timing(float(p50), float(p99), len(taken_us))
+    return Timing(float(p50), float(p99), float(taken_us.mean()), len(taken_us))

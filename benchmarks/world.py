@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["SEED", "START_S", "STEP_S", "BareLog", "catalogue", "happenings", "item_id"]
+__all__ = ["SEED", "START_S", "STEP_S", "BareLog", "Happening", "catalogue", "happenings", "item_id"]
 
 SEED = 7
 START_S = 1_700_000_000
@@ -39,8 +39,10 @@ def catalogue(n_items: int) -> Iterator[dict[str, object]]:
         }
 
 
-def happenings(n_events: int, n_items: int, *, first: int = 0, seed: int = SEED) -> Iterator[Happening]:
-    """Yield events as ``record_many`` takes them, numbers ``first`` to ``first + n_events - 1``.
+def happenings(
+    n_events: int, n_items: int, *, first: int = 0, seed: int = SEED, step_s: float = STEP_S
+) -> Iterator[Happening]:
+    """Yield events as ``record_many`` takes them, numbers ``first`` to ``first + n_events - 1``, one every ``step_s``.
 
     The first ``n_items`` of them, counted from 0, touch every item once, so that all are known.
     """
@@ -56,15 +58,15 @@ def happenings(n_events: int, n_items: int, *, first: int = 0, seed: int = SEED)
         yield {
             "item_id": item_id(choice),
             "kind": "play",
-            "at": START_S + n * STEP_S,
-            "context": {"place": _PLACES[n * STEP_S // 28_800 % 3]},
+            "at": START_S + n * step_s,
+            "context": {"place": _PLACES[int(n * step_s // 28_800) % 3]},
         }
 
 
 class BareLog:
     """The least that makes an event durable: one table, one row, one commit."""
 
-    _SCHEMA = """CREATE TABLE events (
+    _SCHEMA = """CREATE TABLE IF NOT EXISTS events (
         at_us INTEGER NOT NULL, uid TEXT NOT NULL, offset_min INTEGER NOT NULL, item_id TEXT NOT NULL,
         kind TEXT NOT NULL, value REAL, context TEXT, slate TEXT, PRIMARY KEY (at_us, uid)) WITHOUT ROWID"""
 
@@ -77,18 +79,18 @@ class BareLog:
 
     def insert(self, n: int) -> None:
         """Insert the n-th event and commit."""
-        row = (
-            (START_S + n * STEP_S) * 1_000_000,
-            f"{n:016x}",
-            0,
-            item_id(n % 1000),
-            "play",
-            None,
-            '{"place":"home"}',
-            None,
-        )
-        self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _bare_row(n))
+        self._db.commit()
+
+    def fill(self, n_events: int) -> None:
+        """Insert the events 0 to ``n_events - 1`` in one transaction."""
+        self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_bare_row, range(n_events)))
         self._db.commit()
 
     def close(self) -> None:
         self._db.close()
+
+
+def _bare_row(n: int) -> tuple[object, ...]:
+    at_us = (START_S + n * STEP_S) * 1_000_000
+    return (at_us, f"{n:016x}", 0, item_id(n % 1000), "play", None, '{"place":"home"}', None)

@@ -109,7 +109,8 @@ class Profile:
     habits : tuple of Habit
         The items used most lately, the strongest sequences, the clearest rhythms.
     weights : mapping of str to (float, float)
-        Each feature's weight and its posterior standard deviation.
+        Each feature's weight and its posterior standard deviation: for what begins a session, as
+        ``"uses_day, beginning"``, and for what comes next within it, as ``"uses_day, within"``.
     prior_weights : mapping of str to float
         Where each weight started.
     steers : mapping of str to float

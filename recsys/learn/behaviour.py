@@ -10,10 +10,10 @@ items and never with the number of events. Three kinds of things are kept:
   ICDE 2009);
 * **rhythms**: fading histograms over the local day and the local week, each
   use spread over its neighbourhood;
-* **rings**: for each item the last ``RING`` uses that followed it, for each
-  context value the last ``RING`` uses under it, and for each item its own last
-  ``OWN_RING`` uses. An older entry is overwritten: that is how transitions are
-  capped, at ``RING`` an item.
+* **rings**: the last ``PAST`` uses, for each item where among them its own last
+  ``PLACES`` stand, for each context value the last ``RING`` uses under it, and
+  for each item when its own last ``OWN_RING`` uses were. An older entry is
+  overwritten: that is how transitions are capped, at ``PLACES`` an item.
 
 Rings take a use at once. Counts and rhythms take up to ``BLOCK`` uses together,
 in a few matrix products: until :meth:`Behaviour.merge` a use *waits*, and a
@@ -38,9 +38,7 @@ from recsys.learn.layout import (
     ENTRY,
     FAR_EVENTS,
     FAR_S,
-    FOLLOWERS_BYTES,
-    FOLLOWERS_WORDS,
-    HALF_HOURS_AT,
+    FIXED,
     HEAVY,
     LAST_S,
     LOG_INTERVAL,
@@ -48,6 +46,9 @@ from recsys.learn.layout import (
     N_COUNTS,
     NOBODY,
     OWN_RING,
+    PAST,
+    PLACES,
+    PLACES_BYTES,
     RATES,
     RECENT,
     RHYTHM_FAR_S,
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Behaviour"]
 
+_RINGS = ("past_item", "past_at", "past_log_gap", "past_half_hour", "cue_item", "cue_at", "cue_n", "waiting")
+
 _NEWEST_WEIGHS = 0.2  # the newest interval in an item's usual one, after the first five
 _AT, _INTERVAL = WAITING.index("at_s"), WAITING.index("log_interval")
 
@@ -76,7 +79,7 @@ class Behaviour:
     """Fading statistics of one person's uses of items.
 
     Reads cost O(candidates), updates O(1) in the log's length; memory is about
-    1.6 kB for each distinct item.
+    1.3 kB for each distinct item.
 
     Stability: provisional
     """
@@ -86,8 +89,7 @@ class Behaviour:
     own_at: NDArray[np.uint32]
     own_minute: NDArray[np.uint16]
     own_n: NDArray[np.int64]
-    followers: NDArray[np.void]
-    next_n: NDArray[np.int64]
+    places: NDArray[np.int32]
     shown_n: NDArray[np.int32]
     shown_at: NDArray[np.uint32]
     against_n: NDArray[np.int32]
@@ -95,6 +97,10 @@ class Behaviour:
     cue_item: NDArray[np.int32]
     cue_at: NDArray[np.uint32]
     cue_n: NDArray[np.int64]
+    past_item: NDArray[np.int32]
+    past_at: NDArray[np.uint32]
+    past_log_gap: NDArray[np.float32]
+    past_half_hour: NDArray[np.uint8]
     waiting: NDArray[np.float64]
 
     def __init__(self, session_gap_s: float) -> None:
@@ -108,10 +114,11 @@ class Behaviour:
         self.versions: Versions | None = None  # kept until another use waits
         self.started, self.newest_s, self.last_s = False, 0.0, 0.0
         self.landmark_s = self.landmark_position = self.rhythm_landmark_s = self.uses_week = 0.0
-        self.position = self.last = self.before = self.session_start = self.n_waiting = 0
-        self.cue_item, self.cue_at = np.full((CUES, RING), NOBODY, np.int32), np.zeros((CUES, RING), np.uint32)
-        self.cue_n = np.zeros(CUES, np.int64)
-        self.waiting = np.zeros((BLOCK, len(WAITING)))
+        self.position = self.last = self.session_start = self.n_waiting = 0
+        for name in _RINGS:
+            dtype, shape = FIXED[name]
+            setattr(self, name, np.zeros(shape, dtype))
+        self.cue_item[:] = NOBODY
         self._set_far()
         self._allot(roomy(1))
 
@@ -142,21 +149,27 @@ class Behaviour:
         """Give, for moments of shape (n,), half-lives of the rhythms since their landmark."""
         return (at_s - self.rhythm_landmark_s) * RHYTHM_RATE
 
-    def follows_last(self) -> bytes:
-        """Copy what followed the last item, a record of ``FOLLOWERS``."""
-        begin = self.last * FOLLOWERS_BYTES
-        return self._follower_bytes[begin : begin + FOLLOWERS_BYTES].tobytes()
+    def places_of_last(self, n: int) -> tuple[bytes, ...]:
+        """Copy where the last ``n`` items stand among the past uses, the last one's places first."""
+        newest, places = self.recent[-n:], self._places_bytes
+        return tuple([places[slot * PLACES_BYTES : (slot + 1) * PLACES_BYTES].tobytes() for slot in reversed(newest)])
 
     def newest_followers(self, n: int) -> list[int]:
         """Give the newest ``n`` uses after the last item, fewer if there are fewer, in any order."""
-        n_written, begin, items = self._next_n[self.last], self.last * FOLLOWERS_WORDS, self._follower_ints
-        if n_written < n:
-            return items[begin : begin + n_written].tolist()
-        end = n_written % RING
-        newest: list[int] = items[begin + max(end - n, 0) : begin + end].tolist()
-        if n > end:
-            newest += items[begin + RING - (n - end) : begin + RING].tolist()
-        return newest
+        last = self.last
+        n_written, begin = self._own_n[last], last * PLACES
+        end = n_written % PLACES
+        places = self._places[begin + max(end - n - 1, 0) : begin + end].tolist()  # the newest is the last use itself
+        if n_written > end and n + 1 > end:
+            places += self._places[begin + PLACES - (n + 1 - end) : begin + PLACES].tolist()
+        oldest, last_place, item = self.position - PAST, self.position - 1, self._past_item
+        return [item[(place + 1) % PAST] for place in places if oldest < place < last_place]
+
+    def followers(self, slot: int) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+        """Give what came right after each remembered use of an item, and in which second; shapes (n,)."""
+        after = self.places[slot].astype(np.int64) + 1
+        cells = after[(after > max(self.position - PAST, 0)) & (after < self.position)] % PAST
+        return self.past_item[cells], self.past_at[cells]
 
     def under(self, cue: str) -> tuple[int, bytes]:
         """Copy what was used under a context value: how many entries, and the ring of items."""
@@ -198,19 +211,14 @@ class Behaviour:
 
     def use(self, slot: int, moment: Moment, gap_s: float, weight: float) -> None:
         """Learn that the item was used. ``weight`` > 0; ``gap_s`` from :meth:`advance`. O(1)."""
-        position, last = self.position, self.last
+        position = self.position
         at_s, minute = moment.at_s, moment.week_minute
         half_hour, second = minute % 1440 // 30, int(at_s)
         if gap_s > self.session_gap_s:
             self.session_start = position
-        if last:
-            n = self._next_n[last]
-            self._next_n[last] = n + 1
-            at, ints = last * FOLLOWERS_WORDS + n % RING, self._follower_ints
-            ints[at], ints[at + RING] = slot, self.before
-            self._follower_seconds[at + 2 * RING] = second
-            self._follower_floats[at + 3 * RING] = math.log(gap_s + 60.0)
-            self._follower_bytes[last * FOLLOWERS_BYTES + HALF_HOURS_AT + n % RING] = half_hour
+        at = position % PAST
+        self._past_item[at], self._past_at[at] = slot, second
+        self._past_log_gap[at], self._past_half_hour[at] = math.log(gap_s + 60.0), half_hour
         for cue in moment.cues:
             self._under(self._cue(cue), slot, second)
         interval = self._own(slot, at_s, second, minute)
@@ -225,7 +233,7 @@ class Behaviour:
         self.recent.append(slot)
         if len(self.recent) > 4 * RECENT:
             del self.recent[:-RECENT]
-        self.position, self.last, self.before, self.last_s = position + 1, slot, last, at_s
+        self.position, self.last, self.last_s = position + 1, slot, at_s
 
     def show(self, slots: NDArray[np.intp], now_s: float) -> None:
         """Learn that the items were on screen. ``slots`` are distinct; nothing may wait."""
@@ -304,6 +312,7 @@ class Behaviour:
         """Remember a use in its item's own ring; the item's usual interval after it."""
         n = self._own_n[slot]
         self._own_n[slot] = n + 1
+        self._places[slot * PLACES + n % PLACES] = self.position
         at = slot * OWN_RING + n % OWN_RING
         self._own_at[at] = second
         self._own_minute[at] = minute
@@ -327,11 +336,11 @@ class Behaviour:
             whole = getattr(self, name)
             yield name, whole[:, : self.n_slots] if axis else whole[: self.n_slots]
         landmarks = (self.landmark_s, self.landmark_position, self.rhythm_landmark_s)
-        cursor = (self.position, self.last, self.before, self.session_start, self.n_waiting)
+        cursor = (self.position, self.last, self.session_start, self.n_waiting)
+        for name in _RINGS:
+            yield name, getattr(self, name)
         yield "recent", np.array(self.recent[-RECENT:], np.int32)
         yield "heavy", np.array(self.heavy, np.int32)
-        for name in ("cue_item", "cue_at", "cue_n", "waiting"):
-            yield name, getattr(self, name)
         yield "clock", np.array((self.started, self.newest_s, self.last_s, *landmarks, self.uses_week))
         yield "cursor", np.array(cursor, np.int64)
 
@@ -340,14 +349,14 @@ class Behaviour:
         self.ids = ["", *ids]
         self.slots = {item_id: i for i, item_id in enumerate(ids, start=1)}
         self.cues = dict(cues)
-        for name in ("cue_item", "cue_at", "cue_n", "waiting"):
+        for name in _RINGS:
             getattr(self, name)[:] = arrays[name]
         self.recent, self.heavy = arrays["recent"].tolist(), arrays["heavy"].tolist()
         started, self.newest_s, self.last_s, *landmarks, self.uses_week = arrays["clock"].tolist()
         self.started = bool(started)
         self.landmark_s, self.landmark_position, self.rhythm_landmark_s = landmarks
         cursor = arrays["cursor"].tolist()
-        self.position, self.last, self.before, self.session_start, self.n_waiting = cursor
+        self.position, self.last, self.session_start, self.n_waiting = cursor
         self.fresh = {int(self.waiting[entry, 0]): entry for entry in range(self.n_waiting)}
         self._set_far()
         self._allot(roomy(len(self.ids)), arrays, len(self.ids))
@@ -361,10 +370,10 @@ class Behaviour:
 
     def _look(self) -> None:
         """Look at the arrays through memory views: a single cell costs half as much that way."""
-        self._follower_bytes = self.followers.view(np.uint8).data
-        self._follower_ints, self._follower_seconds = self._follower_bytes.cast("i"), self._follower_bytes.cast("I")
-        self._follower_floats = self._follower_bytes.cast("f")
-        self._next_n, self._own_n, self._shown_n = _flat(self.next_n), _flat(self.own_n), _flat(self.shown_n)
+        self._places, self._places_bytes = _flat(self.places), self.places.data.cast("B")
+        self._past_item, self._past_at = _flat(self.past_item), _flat(self.past_at)
+        self._past_log_gap, self._past_half_hour = _flat(self.past_log_gap), _flat(self.past_half_hour)
+        self._own_n, self._shown_n = _flat(self.own_n), _flat(self.shown_n)
         self._own_at, self._own_minute = _flat(self.own_at), _flat(self.own_minute)
         self._cue_item, self._cue_at, self._cue_n = _flat(self.cue_item), _flat(self.cue_at), _flat(self.cue_n)
         self._table, self._waiting = self.table.data, self.waiting.data

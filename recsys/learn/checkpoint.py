@@ -13,17 +13,18 @@ import json
 import mmap
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.digest import blake2b
 from recsys.errors import CheckpointError
+from recsys.learn.choice import REGIMES
 from recsys.learn.features import FEATURE_VERSION, N_FEATURES
-from recsys.learn.fold import PendingChoice, PendingSlate, State, new_state
-from recsys.learn.gather import Question
-from recsys.learn.layout import FOLLOWERS, RING, expected
+from recsys.learn.fold import Instant, PendingChoice, PendingSlate, State, new_state
+from recsys.learn.gather import LASTS, Question
+from recsys.learn.layout import PLACES, RING, expected
 
 if TYPE_CHECKING:
     from recsys.prior import Prior
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["basis", "decode", "encode"]
 
 _MAGIC: Final = b"RSCK"
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _DIGEST_BYTES: Final = 32
 _HEAD: Final = struct.Struct("<4sHI")
 
@@ -71,20 +72,18 @@ def encode(state: State, basis_digest: str) -> bytes:
         "cues": list(b.cues.items()),
         "slates": [[key, s.slots, s.shown_at_s, sorted(s.chosen)] for key, s in state.slates.items()],
         "steers": list(state.steers.items()),
-        "pending": [
-            [c.question.numbers, [n for n, _ in c.question.cues], c.slots, c.target, c.weight, c.n_certain, c.offset]
-            for c in state.pending
-        ],
+        "pending": [[*_numbers(question), *rest] for question, *rest in state.pending],
+        "instant": state.instant and [*_numbers(state.instant.question), *state.instant[1:]],
         "n_choices": state.n_choices,
         "n_events": state.n_events,
     }
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
     chunks = [_HEAD.pack(_MAGIC, _FORMAT, len(text)), text]
     chunks += [np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes() for _, array in b.arrays()]
-    chunks += [state.choice.w.astype("<f8").tobytes(), state.choice.precision.astype("<f8").tobytes()]
-    for choice in state.pending:
-        chunks += [_little(choice.question.ring, FOLLOWERS)]
-        chunks += [_little(ring, np.dtype("i4")) for _, ring in choice.question.cues]
+    for model in state.choices:
+        chunks += [model.w.astype("<f8").tobytes(), model.precision.astype("<f8").tobytes()]
+    for question in _questions(state):
+        chunks += [_little(ring) for ring in (*question.places, *(ring for _, ring in question.cues))]
     body = b"".join(chunks)
     return blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() + body
 
@@ -120,9 +119,11 @@ def _parse(body: memoryview, state: State) -> State:
     arrays: dict[str, NDArray[np.generic]] = {}
     offset = _HEAD.size + length
     shapes = expected(len(header["ids"]) + 1)
-    shapes |= {"w": ("f8", (N_FEATURES,)), "precision": ("f8", (N_FEATURES, N_FEATURES))}
-    for i, (_, cues, *_) in enumerate(header["pending"]):
-        shapes |= {f"ring-{i}": (FOLLOWERS, ())}
+    for name in REGIMES:
+        shapes |= {f"w-{name}": ("f8", (N_FEATURES,)), f"precision-{name}": ("f8", (N_FEATURES, N_FEATURES))}
+    asked = header["pending"] + [header["instant"]] * (header["instant"] is not None)
+    for i, (_, cues, *_) in enumerate(asked):
+        shapes |= {f"places-{i}-{j}": ("i4", (PLACES,)) for j in range(LASTS)}
         shapes |= {f"cue-{i}-{j}": ("i4", (RING,)) for j in range(len(cues))}
     for name, (dtype, shape) in shapes.items():
         count = int(np.prod(shape, dtype=np.int64))
@@ -131,12 +132,17 @@ def _parse(body: memoryview, state: State) -> State:
         offset += flat.nbytes
     if offset != len(body):
         raise CheckpointError("bytes are left over")
-    for i, (numbers, sizes, *rest) in enumerate(header["pending"]):
-        ring = arrays.pop(f"ring-{i}").tobytes()
+    rest = []
+    for i, (numbers, sizes, *others) in enumerate(asked):
+        places = tuple(arrays.pop(f"places-{i}-{j}").tobytes() for j in range(LASTS))
         cues = [(n, arrays.pop(f"cue-{i}-{j}").tobytes()) for j, n in enumerate(sizes)]
-        state.pending.append(PendingChoice(Question(tuple(numbers), ring, cues), *rest))
-    state.choice.w = arrays.pop("w").astype(np.float64)
-    state.choice.precision = arrays.pop("precision").astype(np.float64)
+        rest.append((Question(tuple(numbers), places, cues), *others))
+    if header["instant"] is not None:
+        state.instant = Instant(*rest.pop())
+    state.pending = [PendingChoice(*choice) for choice in rest]
+    for name, model in zip(REGIMES, state.choices, strict=True):
+        model.w = arrays.pop(f"w-{name}").astype(np.float64)  # copies: a view would keep all the pages
+        model.precision = arrays.pop(f"precision-{name}").astype(np.float64)
     state.behaviour.restore(header["ids"], [(label, row) for label, row in header["cues"]], arrays)
     for key, slots, shown_at_s, chosen in header["slates"]:
         state.slates[key] = PendingSlate(tuple(slots), shown_at_s, set(chosen))
@@ -145,6 +151,16 @@ def _parse(body: memoryview, state: State) -> State:
     return state
 
 
-def _little(native: bytes, dtype: np.dtype[Any]) -> bytes:
-    """Give numbers in the byte order of the blob."""
-    return np.frombuffer(native, dtype).astype(dtype.newbyteorder("<")).tobytes()
+def _questions(state: State) -> list[Question]:
+    """Give every question that something waits for, the instant's last."""
+    asked = [choice.question for choice in state.pending]
+    return asked if state.instant is None else [*asked, state.instant.question]
+
+
+def _numbers(question: Question) -> tuple[tuple[float, ...], list[int]]:
+    return question.numbers, [n for n, _ in question.cues]
+
+
+def _little(native: bytes) -> bytes:
+    """Give integers in the byte order of the blob."""
+    return np.frombuffer(native, np.int32).astype("<i4").tobytes()

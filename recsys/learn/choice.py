@@ -24,8 +24,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ChoiceModel", "utilities"]
+__all__ = ["BEGINNING", "REGIMES", "WITHIN", "ChoiceModel", "utilities"]
 
+# What begins a session is chosen by other habits than what comes next within it: there is one model for each.
+REGIMES: Final = ("beginning", "within")
+BEGINNING, WITHIN = range(2)
 MEMORY: Final = 0.998  # f: what is kept of the evidence at each update
 _PIECE: Final = 256  # columns multiplied at once: few enough that BLAS keeps to one thread and rounds alike
 _NEARLY_SURE: Final = 0.95  # a rejected item's probability is clamped here: the step stays bounded

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.gather import (
     BASE_FLOOR,
-    BEFORE,
     GAP,
     HALF_HOUR,
     HOUR_BIN,
     IN_SESSION,
+    LAGS,
+    LASTS,
     MAX_LAG,
     NOW,
     POSITION,
@@ -43,8 +44,8 @@ from recsys.learn.layout import (
     LAST_S,
     LOG_INTERVAL,
     N_COUNTS,
+    PAST_MASK,
     RATES,
-    RING,
     SHOWN,
     WEEK_ROW,
 )
@@ -54,7 +55,7 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 __all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "feature_matrix", "features_of", "rough_features_of"]
 
-FEATURE_VERSION: Final = 1  # raise it when any feature changes: checkpoints and priors depend on it
+FEATURE_VERSION: Final = 2  # raise it when any feature changes: checkpoints and priors depend on it
 
 
 class Feature(NamedTuple):
@@ -85,6 +86,7 @@ FEATURES: Final = (
     Feature("follows_two", "sequence", "log lift of following the last two items"),
     Feature("follows_at_hour", "sequence", "log lift of following the last item near this time of day, lately"),
     Feature("follows_gap", "sequence", "log lift of following the last item after a silence like this one, lately"),
+    Feature("near", "sequence", "log lift of coming soon after any of the last items, near this time of day, lately"),
     Feature("inverse_lag", "recency", "1 / events since the last use"),
     Feature("is_last", "sequence", "whether it is the item used last"),
     Feature("is_one_before", "sequence", "whether it is the item used before the last"),
@@ -102,18 +104,21 @@ _INVERSE_LAG, _IS_LAST, _IS_BEFORE, _IN_SESSION = (
     _ROW[n] for n in ("inverse_lag", "is_last", "is_one_before", "in_session")
 )
 _LAST_GAP, _DUE, _OVERDUE, _CONTEXT, _NEW = (_ROW[n] for n in ("last_and_gap", "due", "overdue", "context", "new"))
-_FOLLOWS: Final = slice(_ROW["follows"], _ROW["follows_gap"] + 1)
+_FOLLOWS: Final = slice(_ROW["follows"], _ROW["near"] + 1)
 _LOGS: Final = slice(0, _FOLLOWS.stop)
 
-_KAPPA: Final = np.array([1.0, 0.5, 0.5, 0.5])[:, None]  # pseudo-uses given to the share backed off to
+_KAPPA: Final = np.array([1.0, 0.5, 0.5, 0.5, 1.0])[:, None]  # pseudo-uses given to the share backed off to
 # What is added before the logarithm: to fading counts, impressions and evidence against, all uses, lag, hours,
 # rhythms, lifts.
 _FLOORS: Final = np.array([0.05] * N_COUNTS + [1.0, 1.0, 0.3, 0.0, 0.02, 0.1, 0.1, *_KAPPA[:, 0]])[:, None]
 _MAX_AGE_S: Final = 3e8
 _HOUR_S: Final = 3600.0
-_FOLLOW_HALF_LIFE_S: Final = 30 * DAY_S
+_TWO: Final = np.int32(2)
+_FOLLOW_HALF_LIFE_S: Final = 60 * DAY_S
+_ANY_HOUR: Final = 0.15  # of what came soon after at another time of day
+# What came after the a-th last item, l uses later, counts 1 / sqrt(a l).
+_NEARNESS: Final = 1.0 / np.sqrt(np.outer(np.arange(1.0, LASTS + 1), np.arange(1.0, LAGS + 1))).ravel()
 _GAP_WIDTH: Final = 0.7  # of the bump over log(seconds of silence)
-_RING_FIELDS: Final = ("before", "at", "half_hour", "log_gap")
 _WIDE: Final = 2048  # columns from which it pays to look where a logarithm is needed
 _ONE_AND_TWO: Final = np.array([[1.0], [2.0]])
 _SHOWN_RATE: Final = float(RATES[SHOWN])
@@ -136,7 +141,7 @@ def feature_matrix(
     behaviour : Behaviour
         The statistics; not changed.
     slots : array of int, shape (n,), or slice
-        The candidates' slots, 0 for never seen. A slice is read without copying.
+        The candidates' slots, each once; 0, for never seen, may recur. A slice is read without copying.
     moment : Moment
         When. A time before the newest event counts as the newest event's.
     shown_at_s : float, optional
@@ -179,14 +184,14 @@ def _features(g: Gathered, dtype: type[Real]) -> NDArray[Real]:
     _context(g, share, out[_CONTEXT])
     _ages(raw, numbers, out)
     _followers(g, share, out[_FOLLOWS])
-    _logarithms(out, g.named[0])
+    _logarithms(out, g.after.columns)
     signed = out[_LOG_LAG : _LOG_AGE + 1]
     np.negative(signed, out=signed)
     _intervals(raw[LOG_INTERVAL], out)
     return out
 
 
-def _logarithms(out: NDArray[Real], named: NDArray[np.intp]) -> None:
+def _logarithms(out: NDArray[Real], followed: NDArray[np.intp]) -> None:
     """Turn the first rows into logarithms, over their floors; of many columns, only where they may differ."""
     floors = _FLOORS.astype(out.dtype)
     if out.shape[1] < _WIDE:
@@ -197,10 +202,11 @@ def _logarithms(out: NDArray[Real], named: NDArray[np.intp]) -> None:
     for row in (SHOWN, AGAINST):
         if out[row].any():
             _log(out[row], floors[row])
-    few = out[_FOLLOWS, named]
+    some = np.unique(followed)
+    few = out[_FOLLOWS, some]
     _log(few, floors[_FOLLOWS])
     out[_FOLLOWS] = np.log(floors[_FOLLOWS])
-    out[_FOLLOWS, named] = few
+    out[_FOLLOWS, some] = few
 
 
 def _log(rows: NDArray[Real], floors: NDArray[Real]) -> None:
@@ -269,28 +275,46 @@ def _each(g: Gathered, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _followers(g: Gathered, share: NDArray[Real], out: NDArray[Real]) -> None:
-    """Sum, for each candidate, four weights over the entries that name it among what followed the last item.
+    """Sum, for each candidate, five weights over its uses that came after one of the last items, over its share.
 
-    The weights: 1; whether the item before was the same; nearness in the day, lately; nearness of the silence, lately.
-    All are over the candidate's share.
+    The first four over those right after the very last item: 1; whether the item before was the same; nearness in the
+    day, lately; nearness of the silence, lately. The fifth over all of them: how soon after, nearness in the day,
+    lately.
     """
-    columns, entries = g.named
-    if not len(columns):
-        out[:] = 0.0
+    after, past = g.after, g.past
+    out[:] = 0.0
+    if not len(after.columns):
         return
-    before, at, half_hour, log_gap = [g.ring[name].reshape(-1).take(entries) for name in _RING_FIELDS]
-    asked = g.numbers if g.of is None else g.numbers.take(entries // RING, axis=1)
-    weights = np.empty((4, len(columns)))
-    np.divide(1.0, share[columns], out=weights[0])
-    np.multiply(weights[0], before == asked[BEFORE], out=weights[1])
-    lately = at - asked[NOW]
+    cell, n = after.position & PAST_MASK, out.shape[1]
+    scale = 1.0 / share.take(after.columns)
+    lately = past.at.take(cell) - g.numbers[NOW].take(after.of)
     lately *= 1.0 / _FOLLOW_HALF_LIFE_S
     np.exp2(lately, out=lately)
-    lately *= weights[0]
-    np.multiply(lately, _HOUR_BUMP[(asked[HALF_HOUR] - half_hour).astype(np.intp)], out=weights[2])
-    off = log_gap - np.log(asked[GAP] + 60.0)
+    lately *= scale
+    half_hour = g.numbers[HALF_HOUR].astype(np.intp)
+    same_hour = _HOUR_BUMP.take(past.half_hour.take(cell) - half_hour.take(after.of))
+    near = _NEARNESS.take(after.which)
+    near *= same_hour + _ANY_HOUR
+    near *= lately
+    out[4] = np.bincount(after.columns, near, n)
+    right = (after.which == 0).nonzero()[0]
+    columns, of, cell = after.columns.take(right), after.of.take(right), cell.take(right)
+    scale, lately, same_hour = scale.take(right), lately.take(right), same_hour.take(right)
+    out[0] = np.bincount(columns, scale, n)
+    scale *= _same_before(after.position.take(right), of, g)
+    out[1] = np.bincount(columns, scale, n)
+    same_hour *= lately
+    out[2] = np.bincount(columns, same_hour, n)
+    off = past.log_gap.take(cell) - np.log(g.numbers[GAP] + 60.0).take(of)
     off *= off
     off *= -0.5 / _GAP_WIDTH**2
-    np.multiply(lately, np.exp(off, out=off), out=weights[3])
-    for row in range(4):
-        out[row] = np.bincount(columns, weights[row], out.shape[1])
+    lately *= np.exp(off, out=off)
+    out[3] = np.bincount(columns, lately, n)
+
+
+def _same_before(position: NDArray[np.int32], of: NDArray[np.intp], g: Gathered) -> NDArray[np.bool_]:
+    """Whether the use two before each past use, and before each question, was of the same item."""
+    asked = g.past.item.take((g.numbers[POSITION].astype(np.int32) - _TWO) & PAST_MASK)
+    before: NDArray[np.bool_] = g.past.item.take((position - _TWO) & PAST_MASK) == asked.take(of)
+    before &= position >= _TWO
+    return before

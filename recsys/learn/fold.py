@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
-from recsys.learn.choice import ChoiceModel, utilities
-from recsys.learn.features import feature_matrix, features_of
-from recsys.learn.gather import Question, ask, gather
+from recsys.learn.choice import BEGINNING, WITHIN, ChoiceModel, utilities
+from recsys.learn.features import features_of
+from recsys.learn.gather import IN_SESSION, Question, ask, gather
 from recsys.learn.layout import BLOCK, HEAVY, RECENT, RING
 from recsys.learn.moment import Moment, moment
 from recsys.learn.versions import versions
@@ -29,7 +30,18 @@ if TYPE_CHECKING:
     from recsys.prior import Prior
     from recsys.settings import Settings
 
-__all__ = ["PendingChoice", "PendingSlate", "State", "fold", "fold_all", "learn_pending", "new_state", "score"]
+__all__ = [
+    "Instant",
+    "PendingChoice",
+    "PendingSlate",
+    "State",
+    "fold",
+    "fold_all",
+    "learn_pending",
+    "new_state",
+    "regime",
+    "score",
+]
 
 PENDING: Final = 64  # shown slates remembered, waiting for a choice
 LOG_UNTOUCHED: Final = math.log(1000.0)  # slot 0 stands for so many untouched items, whatever the catalogue's size
@@ -75,6 +87,26 @@ class PendingChoice(NamedTuple):
     offset: float
 
 
+class Instant(NamedTuple):
+    """What the first choice of an instant that began a session was asked, for those of the same instant.
+
+    What happens in one instant (the lines of one order) has no order of its own: the next session may begin with any.
+
+    Parameters
+    ----------
+    question : Question
+        The moment, as it was before the first.
+    certain : list of int
+        The slots that stand for themselves, in ascending order, 0 the first.
+    n_slots : int
+        How many slots there were.
+    """
+
+    question: Question
+    certain: list[int]
+    n_slots: int
+
+
 class State:
     """All that was learnt: a pure function of the events folded, the prior and the settings.
 
@@ -83,8 +115,9 @@ class State:
 
     __slots__ = (
         "behaviour",
-        "choice",
         "choice_set_size",
+        "choices",
+        "instant",
         "kind_weights",
         "n_choices",
         "n_events",
@@ -96,7 +129,8 @@ class State:
 
     def __init__(self, prior: Prior, settings: Settings) -> None:
         self.behaviour = Behaviour(settings.session_gap_minutes * 60.0)
-        self.choice = ChoiceModel(prior.w0, prior.precision0)
+        self.choices = tuple(map(ChoiceModel, prior.w0, prior.precision0))
+        self.instant: Instant | None = None
         self.kind_weights = settings.kind_weights
         self.choice_set_size = settings.choice_set_size
         self.shares = _shares(settings.choice_set_size)
@@ -139,8 +173,12 @@ def fold(state: State, event: Event) -> None:
     """
     now = moment(event.at_us, event.offset_min, event.context)
     state.n_events += 1
-    if state.behaviour.must_merge(now.at_s):
+    begins = now.at_s != state.behaviour.newest_s
+    full = begins and len(state.pending) >= min(1 + state.n_choices // CHOICES_A_STEP, BLOCK)
+    if full or state.behaviour.must_merge(now.at_s):
         learn_pending(state)
+    if begins:
+        state.instant = None
     if event.kind == "steer":
         state.behaviour.advance(now.at_s)
         _steer(state, event)
@@ -155,17 +193,33 @@ def fold(state: State, event: Event) -> None:
 def learn_pending(state: State) -> None:
     """Move the weights by the choices that wait for it, in one step, and merge the uses that wait."""
     b, waiting = state.behaviour, state.pending
+    state.instant = None  # what it was asked is asked of what waits now
     if not b.n_waiting and not waiting:
         return
     found = versions(b)
     rhythm = found.rhythm(b)
     if waiting:
         state.pending = []
-        questions, slots, targets, weights, _, _ = zip(*waiting, strict=True)
+        waiting.sort(key=_regime_of)  # stable
+        questions, slots, _, _, _, _ = zip(*waiting, strict=True)
         features = features_of(gather(b, questions, slots, rhythm))
-        state.choice.learn(features, list(map(len, slots)), targets, weights, np.array(_offsets(waiting)))
+        begin = 0
+        for number, of_regime in groupby(waiting, _regime_of):
+            _, sets, targets, weights, _, _ = zip(*(some := list(of_regime)), strict=True)
+            end = begin + sum(sizes := list(map(len, sets)))
+            state.choices[number].learn(features[:, begin:end], sizes, targets, weights, np.array(_offsets(some)))
+            begin = end
     if b.n_waiting:
         b.merge(found, rhythm)
+
+
+def regime(question: Question) -> int:
+    """Give the number of the choice model for a moment: whether it would begin a session."""
+    return WITHIN if question.numbers[IN_SESSION] else BEGINNING
+
+
+def _regime_of(choice: PendingChoice) -> int:
+    return regime(choice.question)
 
 
 def _offsets(waiting: Sequence[PendingChoice]) -> list[float]:
@@ -184,11 +238,12 @@ def _offsets(waiting: Sequence[PendingChoice]) -> list[float]:
 def score(
     state: State, item_ids: Sequence[str], *, at_us: int, offset_min: int, context: Context
 ) -> NDArray[np.float64]:
-    """Give each item's utility ``w·x`` at that moment, shape (n,); pure. O(n)."""
+    """Give each item's utility ``w·x`` at that moment, shape (n,); pure. O(n log n)."""
     slot = state.behaviour.slots.get
-    slots = np.array([slot(item_id, 0) for item_id in item_ids], np.intp)
-    features = feature_matrix(state.behaviour, slots, moment(at_us, offset_min, context))
-    return utilities(state.choice.w, features)
+    slots, of_item = np.unique([slot(item_id, 0) for item_id in item_ids], return_inverse=True)
+    question = ask(state.behaviour, moment(at_us, offset_min, context))
+    features = features_of(gather(state.behaviour, [question], [slots.astype(np.intp)]))
+    return utilities(state.choices[regime(question)].w, features)[of_item]
 
 
 def _steer(state: State, event: Event) -> None:
@@ -224,46 +279,71 @@ def _choice(state: State, event: Event, now: Moment) -> None:
         b.oppose(b.slot(event.item_id), now.at_s, -weight)
     if slate is not None and weight:
         slate.chosen.add(b.slots[event.item_id])
-    if len(state.pending) >= min(1 + state.n_choices // CHOICES_A_STEP, BLOCK):
-        learn_pending(state)
 
 
-def _wait(state: State, event: Event, now: Moment, known: int, weight: float, slate: PendingSlate | None) -> None:
+def _wait(
+    state: State,
+    event: Event,
+    now: Moment,
+    known: int,
+    weight: float,
+    slate: PendingSlate | None,
+) -> None:
     """Let the choice wait for its step."""
-    shown_at_s = None
     if slate is not None and known in slate.slots and known not in slate.chosen:
         examined = slate.slots[: slate.slots.index(known) + 2]  # up to and just past the choice
-        slots, n_certain, offset = [slot for slot in examined if slot not in slate.chosen], 0, 0.0
-        shown_at_s = slate.shown_at_s
-    else:
-        slots, n_certain, offset = _active(state, event, known)
+        slots = [slot for slot in examined if slot not in slate.chosen]
+        _put(state, ask(state.behaviour, now, slate.shown_at_s), slots, known, weight, 0, 0.0)
+        return
+    question, certain, n_slots = ask(state.behaviour, now), _certain(state), len(state.behaviour.ids)
+    _put(state, question, *_among(state, event, known, certain, n_slots, weight))
+    if state.instant is None and regime(question) == BEGINNING:
+        state.instant = Instant(question, certain, n_slots)
+    elif state.instant is not None:
+        question, certain, n_slots = state.instant
+        _put(state, question, *_among(state, event, known if known < n_slots else 0, certain, n_slots, weight))
+
+
+def _put(
+    state: State, question: Question, slots: list[int], known: int, weight: float, n_certain: int, offset: float
+) -> None:
     if len(slots) > 1:
-        question = ask(state.behaviour, now, shown_at_s)
         choice = (question, slots, slots.index(known), weight, n_certain, offset)
         state.pending.append(tuple.__new__(PendingChoice, choice))
         state.n_choices += 1
 
 
-def _active(state: State, event: Event, known: int) -> tuple[list[int], int, float]:
-    """Give the slots that an event without a slate chose among, how many stand for themselves, and the others' offset.
+def _certain(state: State) -> list[int]:
+    """Give the slots that stand for themselves where no slate says what was chosen among, in ascending order.
 
-    Up to ``choice_set_size`` all slots. Above, the items used last, those that followed the last item
-    and those used most stand for themselves; of the rest a few are drawn, and each of
-    them stands for its share of the rest. Slot 0, the first, stands for everything untouched.
+    Up to ``choice_set_size`` all slots. Above, the items used last, those that followed the last item and those used
+    most. Slot 0, the first, stands for everything untouched.
     """
-    b, size = state.behaviour, state.choice_set_size
-    n_slots = len(b.ids)
-    if n_slots <= size:
-        return list(range(n_slots)), n_slots, 0.0
-    n_heavy, n_each, n_draws = state.shares
+    b = state.behaviour
+    if len(b.ids) <= state.choice_set_size:
+        return list(range(len(b.ids)))
+    n_heavy, n_each, _ = state.shares
     certain = {0, *b.heavy[:n_heavy]}
     if n_each:
         certain.update(b.recent[-n_each:])
         certain.update(b.newest_followers(n_each))
-    rest = {known, *_draw(event, n_slots, n_draws)} - certain
+    return sorted(certain)
+
+
+def _among(
+    state: State, event: Event, known: int, certain: list[int], n_slots: int, weight: float
+) -> tuple[list[int], int, float, int, float]:
+    """Give the slots chosen among, the chosen one, the weight, how many stand for themselves, the others' offset.
+
+    Beside the certain ones a few are drawn, and each of them stands for its share of the rest.
+    """
+    rest = set()
+    if len(certain) < n_slots:
+        rest = {known, *_draw(event, n_slots, state.shares[2])}.difference(certain)
     if not rest:
-        return sorted(certain), len(certain), 0.0
-    return [*sorted(certain), *sorted(rest)], len(certain), math.log((n_slots - len(certain)) / len(rest))
+        return certain, known, weight, len(certain), 0.0
+    offset = math.log((n_slots - len(certain)) / len(rest))
+    return [*certain, *sorted(rest)], known, weight, len(certain), offset
 
 
 def _draw(event: Event, n_slots: int, n: int) -> range:

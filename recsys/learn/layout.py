@@ -29,10 +29,6 @@ __all__ = [
     "FAR_EVENTS",
     "FAR_S",
     "FIXED",
-    "FOLLOWERS",
-    "FOLLOWERS_BYTES",
-    "FOLLOWERS_WORDS",
-    "HALF_HOURS_AT",
     "HEAVY",
     "LAST_POSITION",
     "LAST_S",
@@ -43,6 +39,10 @@ __all__ = [
     "N_COUNTS",
     "N_ROWS",
     "OWN_RING",
+    "PAST",
+    "PAST_MASK",
+    "PLACES",
+    "PLACES_BYTES",
     "RATES",
     "RECENT",
     "RHYTHM_FAR_S",
@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 Arrays = Mapping[str, NDArray[np.generic]]
-Dtype = str | np.dtype[np.void]
+Dtype = str
 
 DAY_S: Final = 86400.0
 EVENT_HALF_LIVES: Final = (12.0, 50.0, 250.0)  # events
@@ -91,7 +91,7 @@ LAST_S: Final = DECAYED + 2  # seconds, of the last use
 LOG_INTERVAL: Final = DECAYED + 3  # running mean of log(seconds between uses)
 N_ROWS: Final = DECAYED + 4
 _NEVER: Final = -1e9  # where and when the last use of an item without one was
-NOBODY: Final = -1  # the slot in an entry of a ring that was never written
+NOBODY: Final = -1  # in an entry of a ring that was never written
 
 N_BINS: Final = HALF_HOURS + WEEK_HOURS  # of ``rhythm``: the day's, then the week's
 
@@ -100,8 +100,12 @@ WAITING: Final = ("slot", "at_s", "weight", "position", "half_hour", "week_hour"
 ENTRY: Final = struct.Struct(f"={len(WAITING)}d")
 
 BLOCK: Final = 64  # uses merged, and choices learnt from, at once, at most
-RING: Final = 32  # uses remembered after each item and under each context value
+RING: Final = 32  # uses remembered under each context value
 OWN_RING: Final = 16  # uses remembered of each item
+PAST: Final = 4096  # last uses remembered of all items: which, when, after how long a silence
+PAST_MASK: Final = np.int32(PAST - 1)  # a position and this is its cell: PAST is a power of two
+PLACES: Final = 64  # of each item, which of these uses were its own: the newest ones
+PLACES_BYTES: Final = 4 * PLACES
 RECENT: Final = 64  # last uses, for choice sets
 HEAVY: Final = 32  # most used items, for choice sets
 CUES: Final = 256  # context values remembered; the one unused for longest makes room
@@ -112,21 +116,6 @@ FAR_S: Final = _LIMIT * min(DAY_HALF_LIVES) * DAY_S
 RHYTHM_FAR_S: Final = 60.0 * RHYTHM_HALF_LIFE * DAY_S  # fewer: these are kept in float32
 EMPTY_RING: Final = np.full(RING, NOBODY, np.int32).tobytes()
 
-# What followed an item: rings of the item, of the one before the last, when (second, half-hour of the day), and of
-# log(seconds of silence + 60). One record, so that it is copied at once.
-FOLLOWERS: Final = np.dtype(
-    [
-        ("item", "i4", (RING,)),
-        ("before", "i4", (RING,)),
-        ("at", "u4", (RING,)),
-        ("log_gap", "f4", (RING,)),
-        ("half_hour", "u1", (RING,)),
-    ]
-)
-FOLLOWERS_BYTES: Final = FOLLOWERS.itemsize
-FOLLOWERS_WORDS: Final = FOLLOWERS_BYTES // 4
-HALF_HOURS_AT: Final = 4 * 4 * RING  # bytes before the half-hours
-
 # name: dtype, shape for one slot, which axis counts slots
 SLOTTED: Final[dict[str, tuple[Dtype, tuple[int, ...], int]]] = {
     "table": ("f8", (N_ROWS,), 1),
@@ -134,24 +123,27 @@ SLOTTED: Final[dict[str, tuple[Dtype, tuple[int, ...], int]]] = {
     "own_at": ("u4", (OWN_RING,), 0),
     "own_minute": ("u2", (OWN_RING,), 0),
     "own_n": ("i8", (), 0),
-    "followers": (FOLLOWERS, (), 0),
-    "next_n": ("i8", (), 0),
+    "places": ("i4", (PLACES,), 0),  # positions; NOBODY where there is none
     "shown_n": ("i4", (), 0),  # impressions since the last use
     "shown_at": ("u4", (), 0),
     "against_n": ("i4", (), 0),
     "against_at": ("u4", (), 0),
 }
 FIXED: Final[dict[str, tuple[Dtype, tuple[int, ...]]]] = {
-    "recent": ("i4", (RECENT,)),  # the newest last; 0 before the first
-    "heavy": ("i4", (HEAVY,)),  # as of the last merge, the most used first
+    "past_item": ("i4", (PAST,)),  # at its position modulo PAST
+    "past_at": ("u4", (PAST,)),  # second
+    "past_log_gap": ("f4", (PAST,)),  # log(seconds of silence before it + 60)
+    "past_half_hour": ("u1", (PAST,)),  # of the local day
     "cue_item": ("i4", (CUES, RING)),
     "cue_at": ("u4", (CUES, RING)),
     "cue_n": ("i8", (CUES,)),
     "waiting": ("f8", (BLOCK, len(WAITING))),
+    "recent": ("i4", (RECENT,)),  # the newest last; 0 before the first
+    "heavy": ("i4", (HEAVY,)),  # as of the last merge, the most used first
     # whether anything happened, newest event's second, last use's, the landmarks: second, position, rhythms' second;
     # all uses fading by half every week
     "clock": ("f8", (7,)),
-    "cursor": ("i8", (5,)),  # position, last item, the one before, session start, uses that wait
+    "cursor": ("i8", (4,)),  # position, last item, session start, uses that wait
 }
 
 
@@ -162,8 +154,8 @@ def allotted(capacity: int, given: Arrays | None = None, n_given: int = 0) -> di
         whole = arrays[name] = np.zeros(with_slots(shape, axis, capacity), dtype)
         if name == "table":
             whole[LAST_POSITION : LAST_S + 1] = _NEVER
-        elif name == "followers":
-            whole["item"] = NOBODY
+        elif name == "places":
+            whole[:] = NOBODY
         if given is not None:
             whole[(slice(None),) * axis + (slice(n_given),)] = given[name]
     return arrays

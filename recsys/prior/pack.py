@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.digest import blake2b
 from recsys.errors import InputError
+from recsys.learn.choice import REGIMES
 from recsys.learn.features import FEATURE_VERSION, FEATURES, N_FEATURES
 
 __all__ = ["Prior"]
@@ -26,13 +27,13 @@ _NARROWEST = 1e-12  # least eigenvalue of a covariance that can be inverted with
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:
-    """Mean and covariance of the weights before any evidence.
+    """Mean and covariance of the weights before any evidence, for each regime of ``recsys.learn.choice.REGIMES``.
 
     Parameters
     ----------
-    w0 : array of float64, shape (n_features,)
-        The mean.
-    covariance : array of float64, shape (n_features, n_features)
+    w0 : array of float64, shape (n_regimes, n_features) or (n_features,)
+        The means; one for all regimes.
+    covariance : array of float64, shape (n_regimes, n_features, n_features) or (n_features, n_features)
         ``P0``: symmetric and positive definite.
 
     Raises
@@ -53,11 +54,13 @@ class Prior:
             mean, spread = np.array(w0, np.float64), np.array(covariance, np.float64)
         except (TypeError, ValueError, OverflowError):
             raise InputError("a prior is made of numbers", field="prior") from None
-        if mean.shape != (N_FEATURES,) or spread.shape != (N_FEATURES, N_FEATURES):
+        if mean.shape == (N_FEATURES,) and spread.shape == (N_FEATURES, N_FEATURES):
+            mean, spread = np.stack([mean] * len(REGIMES)), np.stack([spread] * len(REGIMES))
+        if mean.shape != (len(REGIMES), N_FEATURES) or spread.shape != (*mean.shape, N_FEATURES):
             raise InputError(f"a prior of {N_FEATURES} features is needed", field="prior")
-        if not (np.isfinite(mean).all() and np.isfinite(spread).all() and np.allclose(spread, spread.T)):
+        if not (np.isfinite(mean).all() and np.isfinite(spread).all() and np.allclose(spread, spread.swapaxes(1, 2))):
             raise InputError("the prior must be finite and its covariance symmetric", field="prior")
-        if np.linalg.eigvalsh(spread)[0] < _NARROWEST:
+        if np.linalg.eigvalsh(spread).min() < _NARROWEST:
             raise InputError("the prior's covariance must be positive definite", field="prior")
         precision = np.linalg.inv(spread)
         for array in (mean, spread, precision):
@@ -102,8 +105,8 @@ class Prior:
                 text = file.read(_MAX_BYTES + 1)
             document = json.loads(text if len(text) <= _MAX_BYTES else "{}")
             names, version = document["features"], document["feature_version"]
-            w0, covariance = document["w0"], document["P0"]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            w0, covariance = (np.array([document[p][name] for name in REGIMES], np.float64) for p in ("w0", "P0"))
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise InputError("the prior cannot be read", field="prior") from None
         if version != FEATURE_VERSION or names != [feature.name for feature in FEATURES]:
             raise InputError("the prior was fitted for other features: fit it anew", field="prior")
@@ -115,11 +118,13 @@ class Prior:
             "feature_version": FEATURE_VERSION,
             "provenance": provenance,
             "features": [feature.name for feature in FEATURES],
-            "w0": [round(float(v), 6) for v in self.w0],
-            "P0": [[round(float(v), 6) for v in row] for row in self.covariance],
         }
-        head = json.dumps({k: v for k, v in document.items() if k not in ("w0", "P0")}, indent=1)[:-2]
-        rows = ",\n  ".join(json.dumps(row) for row in document["P0"])  # type: ignore[attr-defined]
-        text = f'{head},\n "w0": {json.dumps(document["w0"])},\n "P0": [\n  {rows}\n ]\n}}\n'
+        parts = [json.dumps(document, indent=1)[:-2]]
+        for part, of_regimes in (("w0", self.w0[:, None]), ("P0", self.covariance)):
+            rows = [",\n   ".join(json.dumps(np.round(row, 6).tolist()) for row in rows) for rows in of_regimes]
+            opened = ("", "") if part == "w0" else ("[\n   ", "\n  ]")
+            named = ",\n  ".join(f'"{n}": {opened[0]}{r}{opened[1]}' for n, r in zip(REGIMES, rows, strict=True))
+            parts.append(f' "{part}": {{\n  {named}\n }}')
+        text = ",\n".join(parts) + "\n}\n"
         with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
             file.write(text)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import Final
 
 import numpy as np
 
 from recsys.learn.behaviour import Behaviour
+from recsys.learn.choice import REGIMES
 from recsys.learn.features import FEATURES
 from recsys.learn.fold import State
-from recsys.learn.layout import LAST_S, N_COUNTS, OWN_RING, RING
+from recsys.learn.layout import LAST_S, N_COUNTS, OWN_RING
 from recsys.learn.versions import merged
 from recsys.prior import Prior
 from recsys.rank.candidates import Catalogue
@@ -26,15 +28,18 @@ _ENOUGH: Final = 3  # events that a told habit needs
 
 def profile(state: State, catalogue: Catalogue, prior: Prior) -> Profile:
     """Describe the state; pure. O(items)."""
-    names = [feature.name for feature in FEATURES]
-    deviations = state.choice.deviation()
+    names = [[f"{feature.name}, {regime}" for feature in FEATURES] for regime in REGIMES]
     b = state.behaviour
     return Profile(
         n_events=state.n_events,
         n_items=int(np.count_nonzero(b.own_n[: b.n_slots])),
         habits=tuple(_habits(b, catalogue)),
-        weights={n: (float(w), float(d)) for n, w, d in zip(names, state.choice.w, deviations, strict=True)},
-        prior_weights={n: float(w) for n, w in zip(names, prior.w0, strict=True)},
+        weights={
+            name: (float(w), float(d))
+            for of_regime, model in zip(names, state.choices, strict=True)
+            for name, w, d in zip(of_regime, model.w, model.deviation(), strict=True)
+        },
+        prior_weights=dict(zip(chain.from_iterable(names), prior.w0.ravel().tolist(), strict=True)),
         steers=dict(sorted(state.steers.items())),
     )
 
@@ -67,11 +72,11 @@ def _rhythm(b: Behaviour, slot: int, title: str) -> list[Habit]:
 
 
 def _sequence(b: Behaviour, slot: int, title: str, catalogue: Catalogue) -> list[Habit]:
-    n = min(int(b.next_n[slot]), RING)
-    followers = b.followers["item"][slot, :n].tolist()
-    follower, times = Counter(followers).most_common(1)[0] if followers else (0, 0)
+    followers, at = b.followers(slot)
+    n = len(followers)
+    follower, times = Counter(followers.tolist()).most_common(1)[0] if n else (0, 0)
     if times < _ENOUGH or times < _CLEAR * n:
         return []
-    last = max(int(at) for at, f in zip(b.followers["at"][slot, :n], followers, strict=True) if f == follower)
+    last = int(at[followers == follower].max())
     text = f"{title}: then usually {catalogue.title(b.ids[follower])}"
     return [Habit(text, b.ids[slot], times / n, times, float(last))]

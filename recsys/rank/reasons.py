@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURES
-from recsys.learn.layout import OWN_RING, RING
+from recsys.learn.layout import OWN_RING
 from recsys.learn.moment import Moment
 from recsys.rank.candidates import Pool
 from recsys.rank.words import Evidence, daypart, phrase
@@ -145,7 +145,6 @@ def basis(
     slots = at if isinstance(pool.slots, slice) else pool.slots[at]
     average, offset_average = averages
     last = b.last
-    followed = min(int(b.next_n[last]), RING)
     rows = [b.cues[cue] for cue in moment.cues if cue in b.cues]
     return Basis(
         moment=moment,
@@ -161,7 +160,7 @@ def basis(
         own_minute=b.own_minute[slots],
         against=(b.against_n[slots], b.against_at[slots]),
         shown=(b.shown_n[slots], b.shown_at[slots]),
-        followed=(b.followers["item"][last, :followed].copy(), b.followers["at"][last, :followed].copy()),
+        followed=b.followers(last),
         last_slot=last,
         last_title=last_title,
         under=tuple((b.cue_item[r].copy(), b.cue_at[r].copy()) for r in rows),

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.choice import utilities
-from recsys.learn.features import feature_matrix, features_of, rough_features_of
-from recsys.learn.fold import State
+from recsys.learn.features import features_of, rough_features_of
+from recsys.learn.fold import State, regime
 from recsys.learn.gather import ask, gather
 from recsys.learn.moment import moment
 from recsys.rank.arrange import place
@@ -42,18 +42,20 @@ def slate(
     at_us, offset_min, context = question
     now = moment(at_us, offset_min, context)
     n_candidates, averages = _size(pool), None
-    gathered = gather(state.behaviour, [ask(state.behaviour, now)], [pool.slots])
+    asked = ask(state.behaviour, now)
+    w = state.choices[regime(asked)].w
+    gathered = gather(state.behaviour, [asked], [pool.slots])
     if not explore and gathered.columns.shape[1] >= WIDE:
         rough = rough_features_of(gathered)
         averages = averages_of(pool, rough)
-        pool, gathered = narrowed(pool, gathered, rough, state.choice.w, k)
+        pool, gathered = narrowed(pool, gathered, rough, w, k)
     features = features_of(gathered)
-    scores = _scores(state, pool, features)
+    scores = _scores(w, pool, features)
     placed = place(pool, scores, k, explore, seed)
     columns = [column for _, column, _, _ in placed]
     last_title = _last_title(state, catalogue)
     averages = averages or averages_of(pool, features)
-    why = basis(state.behaviour, pool, features, state.choice.w, now, columns, last_title, averages).reasons
+    why = basis(state.behaviour, pool, features, w, now, columns, last_title, averages).reasons
     items, slots = catalogue.items, state.behaviour.slots
     ranked = tuple(
         [
@@ -71,12 +73,14 @@ def explanation(
     from recsys.reports import Explanation
 
     now = moment(*question)
-    features = feature_matrix(state.behaviour, pool.slots, now)
-    scores = _scores(state, pool, features)
+    asked = ask(state.behaviour, now)
+    w = state.choices[regime(asked)].w
+    features = features_of(gather(state.behaviour, [asked], [pool.slots]))
+    scores = _scores(w, pool, features)
     column = _column(pool, item_id)
     score = float(scores[column])
     last_title, averages = _last_title(state, catalogue), averages_of(pool, features)
-    why = basis(state.behaviour, pool, features, state.choice.w, now, [column], last_title, averages)
+    why = basis(state.behaviour, pool, features, w, now, [column], last_title, averages)
     terms = why.terms(0)
     return Explanation(
         item_id=item_id,
@@ -90,8 +94,8 @@ def explanation(
     )
 
 
-def _scores(state: State, pool: Pool, features: NDArray[np.float64]) -> NDArray[np.float64]:
-    scores = utilities(state.choice.w, features)
+def _scores(w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    scores = utilities(w, features)
     return scores if pool.offsets is None else scores + pool.offsets
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import data
 from benchmarks.data import SETS, MissingDataError, data_folder, load, load_items, missing_sets, published_answers
+from benchmarks.packaged import PACKAGES
 from tests.benchmarks import tiny
 
 US = 1_000_000
@@ -53,6 +54,7 @@ def test_retail_keeps_products_clips_quantities_and_never_scores_a_return(tmp_pa
     assert len(events) == 71, "without the fee"
     assert [event.item_id for event in events[:60]] == [f"p{i:02}" for i in range(60)], "the document's order"
     assert (events[3].value, events[60].value, events[60].kind) == (1000.0, -1000.0, "return")
+    assert logs[0].baskets == ("1",) * 60 + ("2",) + ("3",) * 10
     assert not scored[:35].any()
     assert scored.tolist()[35:] == [True] * 25 + [False] + [True] * 10
 
@@ -127,7 +129,8 @@ def test_the_catalogue_holds_titles_tags_and_attributes_of_products(tmp_path: Pa
 
 def test_missing_sets_are_named(tmp_path: Path) -> None:
     tiny.write_kypo(tmp_path)
-    assert missing_sets(tmp_path) == [name for name in SETS if name != "kypo-shell"]
+    in_folder = [name for name in SETS if name not in PACKAGES]
+    assert missing_sets(tmp_path, in_folder) == [name for name in in_folder if name != "kypo-shell"]
     for call in (lambda: load("nemig-en", tmp_path), lambda: load_items("nemig-en", tmp_path)):
         with pytest.raises(MissingDataError, match="nemig-en"):
             call()

@@ -1,4 +1,4 @@
-"""Every speed scenario runs on a small slice, and a verdict says what it should."""
+"""Every scenario with a ceiling runs on a small slice, and a verdict says what it should."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import speed
+from benchmarks import fresh
 from benchmarks.__main__ import main
 from benchmarks.data import MissingDataError
-from benchmarks.speed import BUDGETS, SCENARIOS, Budget
+from benchmarks.speed import BUDGETED, BUDGETS, Budget
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", BUDGETED)
 def test_each_scenario_runs_on_a_small_slice(name: str) -> None:
     try:
-        result = SCENARIOS[name](None, quick=True)
+        result = BUDGETED[name](None, quick=True)
     except MissingDataError as missing:
         pytest.skip(str(missing))
     assert (result.id, result.quick) == (name, True)
@@ -28,8 +28,8 @@ def test_each_scenario_runs_on_a_small_slice(name: str) -> None:
         assert all(not isinstance(cell, float) or cell > 0 for cell in row)
 
 
-def test_every_scenario_has_its_budget() -> None:
-    assert [name.removeprefix("speed/") for name in SCENARIOS] == list(BUDGETS)
+def test_every_ceiling_has_its_scenario() -> None:
+    assert [name.removeprefix("speed/") for name in BUDGETED] == list(BUDGETS)
     assert all(budget.aim < budget.floor for budget in BUDGETS.values())
 
 
@@ -49,5 +49,5 @@ def test_speed_needs_no_data_and_its_results_hold_no_path(tmp_path: Path, monkey
     assert main(["speed", "--only", "speed/rank", "--quick", "--out", str(tmp_path)]) == 0
     text = (tmp_path / "speed" / "rank.json").read_text(encoding="utf-8")
     assert json.loads(text)["seeds"] == {"world": 7}
-    assert str(speed.ROOT) not in text
+    assert str(fresh.ROOT) not in text
     assert "recsys-bench" not in text

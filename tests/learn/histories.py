@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,13 @@ def shown(number: int, at_s: float, slate: str, item_ids: Iterable[str]) -> Even
 def uses(items: Iterable[str], start_s: float = MONDAY_S, every_s: float = HOUR) -> list[Event]:
     """One use of each item after another, at even steps."""
     return [event(number, start_s + number * every_s, item) for number, item in enumerate(items)]
+
+
+def wandering(n_events: int, n_items: int, seed: int = 1) -> list[Event]:
+    """A log with favourites, over many items."""
+    rng = np.random.default_rng(seed)
+    drawn = np.minimum(rng.geometric(6 / n_items, n_events), n_items)
+    return uses([f"i{n}" for n in drawn])
 
 
 def learnt(events: Iterable[Event], settings: Settings = SETTINGS, prior: Prior = PRIOR) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURES, feature_matrix
 from recsys.learn.fold import State, fold_all
-from recsys.learn.layout import CUES, DECAYED, HEAVY, OWN_RING, RECENT, RING
+from recsys.learn.layout import CUES, DECAYED, HEAVY, NOBODY, OWN_RING, PAST, PLACES, RECENT, RING
 from recsys.learn.moment import moment
+from recsys.types import Event
 from tests.learn.histories import DAY, MONDAY_S, YEAR, event, examples, histories, learnt, shown, uses
 
 
@@ -65,11 +67,84 @@ def test_memory_does_not_grow_with_the_number_of_events() -> None:
 def test_rings_keep_the_newest_entries() -> None:
     b = learnt(uses("ab" * 100)).behaviour
     a = b.slots["a"]
-    assert (int(b.next_n[a]), int(b.own_n[a])) == (100, 100)
-    newest = sorted(b.followers["at"][a].tolist())
-    assert newest == [int(MONDAY_S) + 3600 * n for n in range(201 - 2 * RING, 201, 2)]
+    assert int(b.own_n[a]) == 100
     assert sorted(b.own_at[a].tolist()) == [int(MONDAY_S) + 3600 * n for n in range(200 - 2 * OWN_RING, 200, 2)]
+    assert sorted(b.places[a].tolist()) == list(range(200 - 2 * PLACES, 200, 2))
     assert Counter(b.recent[-RECENT:]) == {a: RECENT // 2, b.slots["b"]: RECENT // 2}
+
+
+def past_of(events: list[Event], n_places: int = PLACES) -> tuple[list[tuple[object, ...]], dict[str, list[int]]]:
+    """The slow twin: the last uses, oldest first, and where among all uses each item's newest ones are."""
+    used = [e for e in events if e.kind in ("click", "view", "love", "faint")]
+    past: list[tuple[object, ...]] = []
+    places: dict[str, list[int]] = {}
+    for n, e in enumerate(used):
+        silence_s = (e.at_us - used[max(n - 1, 0)].at_us) / 1e6
+        half_hour = (e.at_us // 60_000_000 + e.offset_min) % 1440 // 30
+        past.append((e.item_id, e.at_us // 1_000_000, pytest.approx(math.log(silence_s + 60.0)), half_hour))
+        places.setdefault(e.item_id, []).append(n)
+    return past[-PAST:], {item: found[-n_places:] for item, found in places.items()}
+
+
+def remembered(b: Behaviour) -> tuple[list[tuple[object, ...]], dict[str, list[int]]]:
+    """The same, of the real thing."""
+    cells = [n % PAST for n in range(max(b.position - PAST, 0), b.position)]
+    items = [b.ids[slot] for slot in b.past_item[cells]]
+    rest = (array[cells].tolist() for array in (b.past_at, b.past_log_gap, b.past_half_hour))
+    places = {b.ids[slot]: sorted(b.places[slot][b.places[slot] != NOBODY].tolist()) for slot in range(b.n_slots)}
+    return list(zip(items, *rest, strict=True)), {item: found for item, found in places.items() if found}
+
+
+@examples(0.6)
+@given(histories())
+def test_the_past_and_the_places_in_it_are_what_their_slow_twin_says(events: list[Event]) -> None:
+    assert remembered(learnt(events).behaviour) == past_of(events)
+
+
+def test_the_past_goes_round_and_keeps_the_newest_uses_of_all_items() -> None:
+    rng = np.random.default_rng(4)
+    events = uses([f"i{n}" for n in rng.zipf(1.2, 2 * PAST + 300) % 90], every_s=600.0)
+    b = learnt(events).behaviour
+    assert remembered(b) == past_of(events)
+    assert remembered(b) != past_of(events, PLACES + 1), "one place more is noticed"
+    assert remembered(b) != past_of(events[:-1]), "one use less is noticed"
+    assert remembered(b)[0][0][1] == int(MONDAY_S) + 600 * (PAST + 300), "the oldest kept"
+
+
+def follow(events: list[Event], item: str) -> list[tuple[str, int]]:
+    """The slow twin of followers: what came right after the uses of an item, and in which second."""
+    past, places = past_of(events)
+    begin = sum(e.kind == "click" for e in events) - len(past)
+    after = [place + 1 - begin for place in places.get(item, [])]
+    return [(str(past[n][0]), int(str(past[n][1]))) for n in after if 0 < n < len(past)]
+
+
+@pytest.mark.parametrize("n_events", [1, 2, 7, 300, PAST + 70])
+@pytest.mark.parametrize("n_items", [1, 2, 5, 80])
+def test_followers_are_what_their_slow_twin_says(n_events: int, n_items: int) -> None:
+    rng = np.random.default_rng(n_events)
+    events = uses([f"i{n}" for n in rng.integers(0, n_items, n_events)])
+    b = learnt(events).behaviour
+    for slot in range(1, b.n_slots):
+        items, at = b.followers(slot)
+        found = [(b.ids[item], second) for item, second in zip(items.tolist(), at.tolist(), strict=True)]
+        assert sorted(found) == sorted(follow(events, b.ids[slot]))
+    after_last = [item for item, _ in follow(events, events[-1].item_id)]
+    for n in (1, 3, 16, RING):
+        newest = [b.ids[slot] for slot in b.newest_followers(n)]
+        assert sorted(newest) == sorted(after_last[-n:]), n
+
+
+def test_before_any_use_nothing_follows_and_the_last_items_stand_nowhere() -> None:
+    b = learnt([]).behaviour
+    nowhere = np.full(PLACES, NOBODY, np.int32).tobytes()
+    assert b.newest_followers(RING) == []
+    assert [array.tolist() for array in b.followers(0)] == [[], []]
+    assert b.places_of_last(3) == (nowhere,) * 3
+    b = learnt(uses("ab")).behaviour
+    assert b.places_of_last(3) == (b.places[2].tobytes(), b.places[1].tobytes(), nowhere), "the last one's first"
+    b = learnt(uses("abb")).behaviour
+    assert b.places_of_last(3) == (b.places[2].tobytes(), b.places[2].tobytes(), b.places[1].tobytes())
 
 
 def test_context_values_are_capped() -> None:

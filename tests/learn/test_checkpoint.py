@@ -16,7 +16,7 @@ from recsys.errors import CheckpointError
 from recsys.learn import checkpoint
 from recsys.learn.checkpoint import basis, decode, encode
 from recsys.learn.fold import State, fold_all
-from recsys.learn.layout import expected
+from recsys.learn.layout import PAST, expected
 from recsys.prior import Prior
 from recsys.settings import Settings
 from recsys.types import Event
@@ -99,6 +99,37 @@ def test_choices_that_wait_for_their_step_are_kept(n_events: int) -> None:
     assert len(again.pending) == len(state.pending)
     assert fold_all(state, log[n_events:]) == fold_all(again, log[n_events:])
     assert encode(again, BASIS) == encode(state, BASIS) == encode(learnt(log), BASIS)
+
+
+@pytest.mark.parametrize("n_events", [40, 41, 43, 46])
+@pytest.mark.parametrize("size", [8, 64])
+def test_an_instant_goes_on_where_it_was(n_events: int, size: int) -> None:
+    settings = Settings(choice_set_size=size)
+    digest = basis(PRIOR, settings)
+    at_once = [event(100 + n, MONDAY_S + 9 * DAY, f"i{n}", context={"place": "home"}) for n in (3, 1, 35, 2, 50, 4)]
+    log = [*uses([f"i{n}" for n in range(40)], every_s=60.0), *at_once, event(200, MONDAY_S + 10 * DAY, "i3")]
+    state = learnt(log[:n_events], settings)
+    assert (state.instant is not None) == (n_events > 40)
+    blob = encode(state, digest)
+    again = decode(blob, digest, PRIOR, settings)
+    assert encode(again, digest) == blob
+    assert again.instant == state.instant
+    if n_events > 41:
+        asked = [choice.question for choice in state.pending]
+        assert asked.count(state.instant.question) > 1  # type: ignore[union-attr]
+    assert fold_all(state, log[n_events:]) == fold_all(again, log[n_events:])
+    assert encode(again, digest) == encode(state, digest) == encode(learnt(log, settings), digest)
+
+
+def test_a_past_that_went_round_comes_back_and_goes_on() -> None:
+    rng = np.random.default_rng(8)
+    log = uses([f"i{n}" for n in rng.zipf(1.3, PAST + 150) % 70])
+    for n_events in (PAST - 1, PAST, PAST + 77):
+        state = learnt(log[:n_events])
+        again = decoded(encode(state, BASIS))
+        fold_all(state, log[n_events:])
+        fold_all(again, log[n_events:])
+        assert encode(again, BASIS) == encode(state, BASIS)
 
 
 def test_a_state_beyond_the_first_capacity_comes_back_and_goes_on_growing() -> None:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from recsys.learn.features import FEATURES, N_FEATURES, feature_matrix, features_of
 from recsys.learn.fold import State
-from recsys.learn.gather import ask, gather
-from recsys.learn.layout import CUES, RING
+from recsys.learn.gather import LAGS, ask, gather
+from recsys.learn.layout import BLOCK, CUES, PAST, PLACES, RING
 from recsys.learn.moment import moment
 from recsys.learn.versions import versions
 from recsys.types import Context, Event
@@ -136,7 +136,7 @@ def test_a_candidates_features_do_not_depend_on_the_other_candidates(
         column = everyone[:, slot].tobytes()
         assert feature_matrix(b, np.array([slot]), asked).tobytes() == column
         assert feature_matrix(b, slice(slot, slot + 1), asked).tobytes() == column
-    mixed = [*range(b.n_slots), 0, 0, b.n_slots - 1]
+    mixed = [*range(b.n_slots), 0, 0]
     random.shuffle(mixed)  # type: ignore[attr-defined]
     assert feature_matrix(b, np.array(mixed), asked).tobytes() == everyone[:, mixed].tobytes()
 
@@ -189,13 +189,68 @@ def test_what_was_never_used_is_as_old_as_can_be_whatever_the_clock(start_s: flo
         assert one(events, "log_age", item, start_s + 5.0) == pytest.approx(-np.log(3e8 / 3600 + 0.02))
 
 
-def test_only_the_last_followers_of_an_item_count() -> None:
-    early, late = "ab" * 40, "ac" * RING
+def test_only_the_last_places_of_an_item_count() -> None:
+    early, late = "ab" * 40, "ac" * (PLACES - 1)  # the newest place is that of the last use itself
     events = uses([*early, *late, "a"])
     assert one(events, "follows", "b", newest_s(events)) == 0.0, "all its followers were overwritten"
     assert one(events, "follows", "c", newest_s(events)) > 3.0
     events = uses([*early, *late[:-2], "a"])
     assert one(events, "follows", "b", newest_s(events)) > 0.0, "one is left"
+
+
+def wrapped(n_between: int) -> list[Event]:
+    """The uses r, a, s, t, r, b, many others, and a: the last item's only other place is long ago."""
+    others = [f"i{n % 9}" for n in range(n_between)]
+    return uses([*"rastrb", *others, "a"], every_s=MINUTE)
+
+
+def test_only_the_last_uses_of_all_are_looked_back_at() -> None:
+    kept = PAST - BLOCK - LAGS
+    for n_between, held in ((kept - 6, True), (kept - 5, False), (PAST - 3, False), (2 * PAST, False)):
+        events = wrapped(n_between)
+        state, at_s = learnt(events), newest_s(events)
+        assert state.behaviour.position == n_between + 7
+        ours = fast(state, "sbra", at_s)
+        assert differing(ours, slow(events, "sbra", at_s)) == []
+        follows, near = ours[NAMES.index("follows")], ours[NAMES.index("near")]
+        assert (follows > 0.0).tolist() == [held, False, False, False], "right after a came s"
+        assert (near > 0.0).tolist() == [held, held, held, False], "four uses later b at the last"
+
+
+@pytest.mark.parametrize("n_events", [PAST - 20, PAST + 150])
+def test_a_past_that_is_written_over_is_what_the_slow_twins_say(n_events: int) -> None:
+    rng = np.random.default_rng(n_events)
+    items = [f"i{n}" for n in rng.zipf(1.3, n_events) % 60]
+    times = MONDAY_S + rng.choice([MINUTE, HOUR, 9 * HOUR], n_events).cumsum()
+    events = [event(n, at_s, items[n]) for n, at_s in enumerate(times.tolist())]
+    asked = [*dict.fromkeys([*items[-8:], "i1", NEVER_SEEN])]
+    at_s = newest_s(events) + HOUR
+    assert differing(fast(learnt(events), asked, at_s), slow(events, asked, at_s)) == []
+
+
+def test_what_comes_soon_after_any_of_the_last_three_items_is_near() -> None:
+    events = uses([*"abcdefgh" * 3, *"xaybz"], every_s=MINUTE)
+    at_s = newest_s(events) + MINUTE
+    by_item = {item: one(events, "near", item, at_s) for item in "abcdefghxyz"}
+    assert min(by_item[item] for item in "cdef") > 1.0, "up to four uses after b, the last but one"
+    assert by_item["c"] > by_item["d"] > by_item["e"] > by_item["f"], "sooner is nearer"
+    assert by_item["g"] == by_item["h"] == 0.0, "too late for b"
+    assert all(one(events, "follows", item, at_s) == 0.0 for item in "abcdefgh"), "nothing ever followed z"
+
+
+def test_what_is_near_counts_less_at_another_time_of_day_and_long_after() -> None:
+    events = uses([*"abcabc", "a"], every_s=MINUTE)
+    now, half_a_day, months = (newest_s(events) + later_s for later_s in (MINUTE, DAY / 2, 120 * DAY))
+
+    def weight(at_s: float) -> float:
+        """What stands over the share: without the pseudo-use, relative to an item's that was never near."""
+        share = twins.Question(
+            twins.Past(events, SETTINGS.kind_weights, SETTINGS.session_gap_minutes * MINUTE), round(at_s * 1e6), 0, {}
+        ).share("b")
+        return (np.exp(one(events, "near", "b", at_s)) - 1.0) * share
+
+    assert weight(now) / weight(half_a_day) == pytest.approx(1.15 / 0.15, rel=0.02)
+    assert weight(now) / weight(months) == pytest.approx(4.0, rel=0.02)
 
 
 def test_only_the_last_uses_under_a_context_value_count() -> None:

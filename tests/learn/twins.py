@@ -17,7 +17,9 @@ from datetime import datetime, timedelta
 from recsys.types import Context, Event
 
 HOUR, DAY = 3600.0, 86_400.0
-RING = 32  # followers of an item, and uses under a context value, that are remembered
+RING = 32  # uses under a context value that are remembered
+PLACES = 64  # uses of each item that are remembered with what came after them
+REACH = 4028  # last uses that are looked back at: 4096 are kept, and 68 of them may be overwritten
 CUES = 256  # context values that are remembered
 NEVER_S = 3e8  # the age of what was never used, and the greatest age
 NEVER_LAG = 10_000
@@ -115,14 +117,20 @@ class Question:
         everything = sum(use.weight * 2 ** (-(self.now_s - use.at_s) / (7 * DAY)) for use in self.uses)
         return (self.fading_uses(item, 7 * DAY) + 0.02) / (everything + 0.02 * (len(self.past.known) + 1))
 
+    def places(self, before: int) -> list[int]:
+        """Where the item used last (``before`` 1), or the one before (2), or before that (3), was used earlier."""
+        n = len(self.uses)
+        if n < before:
+            return []
+        places = [i for i, use in enumerate(self.uses) if use.item == self.uses[-before].item]
+        return [i for i in places[-PLACES:] if n - REACH <= i < n - before]
+
     def followers(self) -> list[tuple[Use, str | None, float]]:
-        """What came after the last item, each with what came before that and the silence between, newest 32."""
-        found = []
-        for i in range(len(self.uses) - 1):
-            if self.last and self.uses[i].item == self.last.item:
-                before = self.uses[i - 1].item if i else None
-                found.append((self.uses[i + 1], before, self.uses[i + 1].at_s - self.uses[i].at_s))
-        return found[-RING:]
+        """What came right after the last item, each with what came before that and the silence between."""
+        return [
+            (self.uses[i + 1], self.uses[i - 1].item if i else None, self.uses[i + 1].at_s - self.uses[i].at_s)
+            for i in self.places(1)
+        ]
 
     def lift(self, item: str, weighed: float, pseudo_uses: float) -> float:
         return math.log(weighed / self.share(item) + pseudo_uses)
@@ -177,15 +185,16 @@ def follows_two(q: Question, item: str) -> float:
 
 
 def lately(q: Question, use: Use) -> float:
-    return 2 ** (-(q.now_s - math.floor(use.at_s)) / (30 * DAY))  # rings keep whole seconds
+    return 2 ** (-(q.now_s - math.floor(use.at_s)) / (60 * DAY))  # rings keep whole seconds
+
+
+def same_hour(q: Question, use: Use) -> float:
+    apart = abs(use.half_hour - q.half_hour)
+    return math.exp(-0.5 * (min(apart, 48 - apart) / 3.0) ** 2)
 
 
 def follows_at_hour(q: Question, item: str) -> float:
-    total = 0.0
-    for use, _, _ in q.followers():
-        apart = abs(use.half_hour - q.half_hour)
-        apart = min(apart, 48 - apart)
-        total += (use.item == item) * lately(q, use) * math.exp(-0.5 * (apart / 3.0) ** 2)
+    total = sum(lately(q, use) * same_hour(q, use) for use, _, _ in q.followers() if use.item == item)
     return q.lift(item, total, 0.5)
 
 
@@ -195,6 +204,17 @@ def follows_gap(q: Question, item: str) -> float:
         off = (math.log(silence_s + 60.0) - math.log(q.silence_s + 60.0)) / 0.7
         total += (use.item == item) * lately(q, use) * math.exp(-0.5 * off * off)
     return q.lift(item, total, 0.5)
+
+
+def near(q: Question, item: str) -> float:
+    total = 0.0
+    for before in (1, 2, 3):
+        for i in q.places(before):
+            for lag in (1, 2, 3, 4):
+                if i + lag < len(q.uses) and q.uses[i + lag].item == item:
+                    use = q.uses[i + lag]
+                    total += (same_hour(q, use) + 0.15) * lately(q, use) / math.sqrt(before * lag)
+    return q.lift(item, total, 1.0)
 
 
 def in_session(q: Question, item: str) -> float:
@@ -279,6 +299,7 @@ TWINS: Mapping[str, Callable[[Question, str], float]] = {
     "follows_two": follows_two,
     "follows_at_hour": follows_at_hour,
     "follows_gap": follows_gap,
+    "near": near,
     "in_session": in_session,
     "last_and_gap": last_and_gap,
     "due": due,

@@ -1,25 +1,20 @@
-"""The shipped prior is sound and says where it came from; what is no prior is refused; fitting finds the weights."""
+"""The shipped prior is sound and says where it came from; what is no prior is refused."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from benchmarks import fit_prior
-from benchmarks.fit_prior import BY_HAND, OWN_LOG_SETS, SHIPPED_SETS, Choice
+from benchmarks.fit_prior import BY_HAND, OWN_LOG_SETS, SHIPPED_SETS
 from recsys.errors import InputError
+from recsys.learn.choice import REGIMES
 from recsys.learn.features import FEATURE_VERSION, FEATURES, N_FEATURES
 from recsys.learn.fold import score
 from recsys.prior import Prior
-from tests.benchmarks import tiny
 from tests.learn.histories import MONDAY_S, learnt, uses
-
-Floats = NDArray[np.float64]
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "recsys" / "prior" / "default" / "prior.json"
@@ -38,7 +33,9 @@ def document(path: Path) -> dict[str, object]:
 def test_the_default_is_the_shipped_file() -> None:
     prior = Prior.default()
     assert prior.digest == Prior.load(SHIPPED).digest == Prior.of(None).digest
-    assert prior.w0.shape == (N_FEATURES,)
+    assert prior.w0.shape == (len(REGIMES), N_FEATURES)
+    assert prior.covariance.shape == (len(REGIMES), N_FEATURES, N_FEATURES)
+    assert not np.array_equal(prior.w0[0], prior.w0[1]), "each regime has its own"
     assert np.abs(prior.w0).max() < 5.0
 
 
@@ -46,17 +43,19 @@ def test_the_default_is_the_shipped_file() -> None:
 def test_every_prior_in_the_repository_is_sound(path: Path) -> None:
     prior = Prior.load(path)
     assert np.isfinite(prior.w0).all()
-    assert np.linalg.eigvalsh(prior.covariance)[0] > 1e-5
-    np.testing.assert_array_equal(prior.covariance, prior.covariance.T)
-    np.testing.assert_allclose(prior.precision0 @ prior.covariance, np.eye(N_FEATURES), atol=1e-6)
-    assert np.linalg.eigvalsh(prior.precision0)[0] > 0
     content = document(path)
     assert content["features"] == NAMES
     assert content["feature_version"] == FEATURE_VERSION
-    for name, (mean, deviation) in BY_HAND.items():
-        i = NAMES.index(name)
-        assert (prior.w0[i], prior.covariance[i, i]) == (mean, pytest.approx(deviation**2))
-        assert np.count_nonzero(prior.covariance[i]) == 1, "what was set by hand hangs on nothing"
+    assert [*content["w0"]] == [*content["P0"]] == [*REGIMES]  # type: ignore[misc]
+    for w0, covariance, precision0 in zip(prior.w0, prior.covariance, prior.precision0, strict=True):
+        assert np.linalg.eigvalsh(covariance)[0] > 1e-5
+        np.testing.assert_array_equal(covariance, covariance.T)
+        np.testing.assert_allclose(precision0 @ covariance, np.eye(N_FEATURES), atol=1e-6)
+        assert np.linalg.eigvalsh(precision0)[0] > 0
+        for name, (mean, deviation) in BY_HAND.items():
+            i = NAMES.index(name)
+            assert (w0[i], covariance[i, i]) == (mean, pytest.approx(deviation**2))
+            assert np.count_nonzero(covariance[i]) == 1, "what was set by hand hangs on nothing"
 
 
 def test_the_shipped_prior_names_its_data_and_their_licences() -> None:
@@ -92,8 +91,8 @@ def good() -> dict[str, object]:
         "feature_version": FEATURE_VERSION,
         "provenance": {},
         "features": NAMES,
-        "w0": [0.0] * N_FEATURES,
-        "P0": np.eye(N_FEATURES).tolist(),
+        "w0": {regime: [0.0] * N_FEATURES for regime in REGIMES},
+        "P0": {regime: np.eye(N_FEATURES).tolist() for regime in REGIMES},
     }
 
 
@@ -107,21 +106,37 @@ BAD: dict[str, dict[str, object]] = {
     "another version": {"feature_version": FEATURE_VERSION + 1},
     "no version": {"feature_version": None},
     "features in another order": {"features": NAMES[::-1]},
-    "a feature too few": {"features": NAMES[1:], "w0": [0.0] * (N_FEATURES - 1)},
-    "a mean too short": {"w0": [0.0] * (N_FEATURES - 1)},
-    "a mean of words": {"w0": ["x"] * N_FEATURES},
-    "a mean that is no list": {"w0": {}},
-    "a mean beyond any float": {"w0": [10**400] * N_FEATURES},
-    "a mean that is not finite": {"w0": [float("nan")] * N_FEATURES},
-    "a covariance that is infinite": {"P0": with_cell(0, 0, float("inf"))},
-    "a covariance that is not square": {"P0": np.eye(N_FEATURES)[1:].tolist()},
-    "a ragged covariance": {"P0": [[1.0], [1.0, 2.0]]},
-    "a covariance with a hole": {"P0": with_cell(0, 0, None)},
-    "an asymmetric covariance": {"P0": with_cell(0, 1, 0.5)},
-    "a covariance without width": {"P0": with_cell(3, 3, 0.0)},
-    "a negative variance": {"P0": with_cell(3, 3, -1.0)},
-    "a variance too narrow to invert": {"P0": with_cell(3, 3, 1e-310)},
+    "a feature too few": {"features": NAMES[1:], "w0": dict.fromkeys(REGIMES, [0.0] * (N_FEATURES - 1))},
+    "means of no regime": {"w0": [0.0] * N_FEATURES},
+    "means that are no list of two": {"w0": [[0.0] * N_FEATURES] * 2},
+    "covariances of no regime": {"P0": np.eye(N_FEATURES).tolist()},
+    "regimes of other names": {"w0": {"first": [0.0] * N_FEATURES, "later": [0.0] * N_FEATURES}},
 }
+# What is wrong with the mean or the covariance of a single regime.
+BAD_PART: dict[str, tuple[str, object]] = {
+    "a mean too short": ("w0", [0.0] * (N_FEATURES - 1)),
+    "a mean of words": ("w0", ["x"] * N_FEATURES),
+    "a mean that is no list": ("w0", {}),
+    "a mean beyond any float": ("w0", [10**400] * N_FEATURES),
+    "a mean that is not finite": ("w0", [float("nan")] * N_FEATURES),
+    "no mean": ("w0", None),
+    "a covariance that is infinite": ("P0", with_cell(0, 0, float("inf"))),
+    "a covariance that is not square": ("P0", np.eye(N_FEATURES)[1:].tolist()),
+    "a ragged covariance": ("P0", [[1.0], [1.0, 2.0]]),
+    "a covariance with a hole": ("P0", with_cell(0, 0, None)),
+    "an asymmetric covariance": ("P0", with_cell(0, 1, 0.5)),
+    "a covariance without width": ("P0", with_cell(3, 3, 0.0)),
+    "a negative variance": ("P0", with_cell(3, 3, -1.0)),
+    "a variance too narrow to invert": ("P0", with_cell(3, 3, 1e-310)),
+}
+for regime in REGIMES:
+    for fault, (part, value) in BAD_PART.items():
+        of_regimes = good()[part]
+        assert isinstance(of_regimes, dict)
+        BAD[f"{fault}, {regime}"] = {part: of_regimes | {regime: value}}
+    BAD[f"a file without {regime}"] = {"w0": {name: [0.0] * N_FEATURES for name in REGIMES if name != regime}}
+# And with both alike: nothing but the value itself is wrong.
+BAD |= {f"{fault}, both": {part: dict.fromkeys(REGIMES, value)} for fault, (part, value) in BAD_PART.items()}
 
 
 @pytest.mark.parametrize("fault", BAD)
@@ -176,16 +191,38 @@ def test_a_flat_prior_needs_a_variance(variance: float) -> None:
 
 
 def test_arrays_of_another_kind_are_refused() -> None:
-    for w0 in ("text", ["x"] * N_FEATURES, None, np.zeros((N_FEATURES, 1)), [10**400] * N_FEATURES):
+    eye, two = np.eye(N_FEATURES), np.zeros((len(REGIMES), N_FEATURES))
+    for w0 in ("text", ["x"] * N_FEATURES, None, np.zeros((N_FEATURES, 1)), [10**400] * N_FEATURES, two):
         with pytest.raises(InputError):
-            Prior(w0, np.eye(N_FEATURES))  # type: ignore[arg-type]
+            Prior(w0, eye)  # type: ignore[arg-type]
+    for w0, covariance in ((two[:1], eye[None]), (two, eye[None]), (two[0], np.stack([eye, eye])), (two, two)):
+        with pytest.raises(InputError):
+            Prior(w0, covariance)
+
+
+def test_one_mean_and_covariance_serve_for_every_regime() -> None:
+    rng = np.random.default_rng(3)
+    w0, covariance = rng.normal(size=N_FEATURES), np.diag(rng.uniform(0.5, 2.0, N_FEATURES))
+    one = Prior(w0, covariance)
+    assert one.digest == Prior(np.stack([w0, w0]), np.stack([covariance, covariance])).digest
+    for regime in range(len(REGIMES)):
+        np.testing.assert_array_equal(one.w0[regime], w0)
+        np.testing.assert_array_equal(one.covariance[regime], covariance)
+        np.testing.assert_allclose(one.precision0[regime] @ covariance, np.eye(N_FEATURES), atol=1e-12)
+
+
+def test_which_regime_a_mean_is_for_makes_another_prior() -> None:
+    default = Prior.default()
+    assert Prior(default.w0[::-1], default.covariance).digest != default.digest
+    assert Prior(default.w0, default.covariance[::-1]).digest != default.digest
 
 
 def test_a_prior_does_not_change() -> None:
     w0, covariance = np.zeros(N_FEATURES), np.eye(N_FEATURES)
     prior = Prior(w0, covariance)
     w0[0] = covariance[0, 0] = 9.0
-    assert (prior.w0[0], prior.covariance[0, 0]) == (0.0, 1.0), "it holds copies"
+    assert not prior.w0.any(), "it holds copies"
+    assert (prior.covariance == np.eye(N_FEATURES)).all()
     for array in (prior.w0, prior.covariance, prior.precision0):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1.0
@@ -193,8 +230,8 @@ def test_a_prior_does_not_change() -> None:
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    root = rng.normal(size=(N_FEATURES, N_FEATURES))
-    prior = Prior(rng.normal(size=N_FEATURES), root @ root.T + np.eye(N_FEATURES))
+    root = rng.normal(size=(len(REGIMES), N_FEATURES, N_FEATURES))
+    prior = Prior(rng.normal(size=(len(REGIMES), N_FEATURES)), root @ root.swapaxes(1, 2) + np.eye(N_FEATURES))
     path = tmp_path / "prior.json"
     prior.dump(path, {"who": 'ä "quoted" line\n', "sets": {}})
     again = Prior.load(path)
@@ -211,116 +248,3 @@ def test_the_shipped_file_is_what_dump_writes(tmp_path: Path) -> None:
     assert isinstance(provenance, dict)
     Prior.default().dump(tmp_path / "prior.json", provenance)
     assert (tmp_path / "prior.json").read_bytes() == SHIPPED.read_bytes()
-
-
-# -- fitting -----------------------------------------------------------------------------
-
-
-def person(rng: np.random.Generator, w: Floats, n_choices: int) -> list[Choice]:
-    """Choices among six, and now and then one of two turned down."""
-    choices = []
-    for n in range(n_choices):
-        size = 2 if n % 5 == 0 else 6
-        X = rng.normal(size=(N_FEATURES, size)).astype(np.float32)
-        taken = int(np.argmax(w @ X + rng.gumbel(size=size)))
-        if size == 2:
-            choices.append(Choice(X, 1 - taken, -1.0, np.zeros(size)))
-        else:
-            choices.append(Choice(X, taken, 1.0, np.zeros(size)))
-    return choices
-
-
-def test_fitting_finds_the_population_behind_simulated_choices(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(7)
-    w0 = rng.normal(size=N_FEATURES) * 0.6
-    free = np.array([name not in BY_HAND for name in NAMES])
-    w0[~free] = 0.0
-    deviation = np.where(np.arange(N_FEATURES) % 2 == 0, 0.6, 0.1) * free
-    groups = {
-        name: [person(rng, w0 + deviation * rng.normal(size=N_FEATURES), 150) for _ in range(size)]
-        for name, size in (("one", 12), ("other", 8))
-    }
-    monkeypatch.setattr(fit_prior, "people", lambda name, _: groups[name])
-    monkeypatch.setattr(fit_prior, "choices_of", lambda choices: choices)
-    prior = fit_prior.fit(["one", "other"], Path(), rounds=5)
-    error = (prior.w0 - w0)[free]
-    assert np.sqrt(np.mean(error**2)) < 0.35 * np.sqrt(np.mean(w0[free] ** 2))
-    assert np.corrcoef(prior.w0[free], w0[free])[0, 1] > 0.95
-    found = np.sqrt(np.diag(prior.covariance))
-    wide, narrow = found[free & (deviation == 0.6)], found[free & (deviation == 0.1)]
-    assert np.median(wide) > 1.5 * np.median(narrow), "people differ where they differ"
-    assert 0.3 < np.median(wide) < 0.9
-    assert np.linalg.eigvalsh(prior.covariance)[0] > 0
-
-
-def test_choices_to_fit_on_are_those_the_fold_learns_from(tmp_path: Path) -> None:
-    tiny.write_retail(tmp_path)
-    (log, _) = fit_prior.people("uci-online-retail", tmp_path)
-    choices = fit_prior.choices_of(log)
-    assert len(choices) == len(log.events) - 1, "all but the first had something to be chosen among"
-    assert sum(choice.weight < 0 for choice in choices) == sum(e.kind == "return" for e in log.events) == 1
-    for choice in choices:
-        assert choice.features.shape == (N_FEATURES, len(choice.offsets))
-        assert 0 <= choice.target < choice.features.shape[1] >= 2
-        assert np.isfinite(choice.features).all()
-
-
-class Fitted:
-    """Stands in for the fit and notes on which sets it was asked for."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sets: list[tuple[str, ...]] = []
-        monkeypatch.setattr(fit_prior, "fit", self.fit)
-
-    def fit(self, sets: Sequence[str], _: Path) -> Prior:
-        self.sets.append(tuple(sets))
-        return Prior.flat(0.5)
-
-
-@pytest.mark.parametrize("left_out", OWN_LOG_SETS)
-def test_leaving_a_set_out_fits_on_the_others_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_out: str
-) -> None:
-    fitted, out = Fitted(monkeypatch), tmp_path / "out.json"
-    others = tuple(name for name in OWN_LOG_SETS if name != left_out)
-    for name in others:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "interactions.csv.gz").touch()
-    assert fit_prior.main(["--leave-out", left_out, "--data", str(tmp_path), "--out", str(out)]) == 0
-    assert fitted.sets == [others]
-    provenance = document(out)["provenance"]
-    assert isinstance(provenance, dict)
-    assert tuple(provenance["sets"]) == others
-    assert Prior.load(out).digest == Prior.flat(0.5).digest
-
-
-def test_shipping_fits_only_on_what_may_be_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fitted, out = Fitted(monkeypatch), tmp_path / "out.json"
-    tiny.write_all(tmp_path)
-    before = SHIPPED.read_bytes()
-    assert fit_prior.main(["--shipped", "--data", str(tmp_path), "--out", str(out)]) == 0
-    assert fitted.sets == [tuple(SHIPPED_SETS)]
-    assert SHIPPED.read_bytes() == before, "written where it was told to"
-
-
-def test_a_missing_set_or_no_place_to_write_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fitted = Fitted(monkeypatch)
-    tiny.write_geolife(tmp_path)
-    out = tmp_path / "out.json"
-    assert fit_prior.main(["--leave-out", "kypo-shell", "--data", str(tmp_path), "--out", str(out)]) == 1
-    assert "uci-online-retail" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as caught:
-        fit_prior.main(["--leave-out", "kypo-shell", "--data", str(tmp_path)])
-    assert caught.value.code == 2
-    assert fitted.sets == []
-    assert not out.exists()
-
-
-def test_a_fit_on_tiny_sets_gives_a_prior_that_loads(tmp_path: Path) -> None:
-    tiny.write_all(tmp_path)
-    out = tmp_path / "out.json"
-    assert fit_prior.main(["--leave-out", "uci-online-retail", "--data", str(tmp_path), "--out", str(out)]) == 0
-    prior = Prior.load(out)
-    assert not np.array_equal(prior.w0, np.zeros(N_FEATURES))

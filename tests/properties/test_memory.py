@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import OrderedDict, deque
 from typing import Final
 
+import numpy as np
 import pytest
 
 from recsys import Event, Settings
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.checkpoint import basis, encode
 from recsys.learn.fold import PENDING, State, fold, new_state
-from recsys.learn.layout import CUES, RING
+from recsys.learn.layout import CUES, PAST, PLACES, RING
 from recsys.learn.moment import cue_label
 from recsys.prior import Prior
 from recsys.testing import strategies as some
@@ -45,7 +47,7 @@ def sizes(state: State) -> dict[str, int]:
     return {
         **{name: array.nbytes for name, array in arrays.items()},
         "items": len(state.behaviour.slots),
-        "weights": state.choice.w.nbytes + state.choice.precision.nbytes,
+        "weights": sum(model.w.nbytes + model.precision.nbytes for model in state.choices),
         "context values": max(len(state.behaviour.cues), CUES),
         "slates": max(len(state.slates), PENDING),
         "steers": len(state.steers),
@@ -73,36 +75,37 @@ def test_growth_with_new_items_is_noticed() -> None:
     assert grown(busy_life(300, n_items=200), after=100).keys() > {"items", "own_n"}
 
 
-# The slow twin: for each item what followed it, for each context value what was used under it.
+# The slow twin: for each item what came right after its last uses, for each context value what was used under it.
 
 
-def twin(events: list[Event]) -> tuple[dict[str, deque[str]], OrderedDict[str, deque[str]]]:
-    followed: dict[str, deque[str]] = {}
+def twin(events: list[Event]) -> tuple[dict[str, list[str]], OrderedDict[str, deque[str]]]:
     under: OrderedDict[str, deque[str]] = OrderedDict()
-    last = None
-    for event in events:
-        if event.kind != "play":
-            continue
-        if last is not None:
-            followed.setdefault(last, deque(maxlen=RING)).append(event.item_id)
-        last = event.item_id
+    uses = [event for event in events if event.kind == "play"]
+    places: dict[str, deque[int]] = {}
+    for n, event in enumerate(uses):
+        places.setdefault(event.item_id, deque(maxlen=PLACES)).append(n)
         for label in sorted(cue_label(key, value) for key, value in event.context.items()):
             if label not in under and len(under) == CUES:
                 under.popitem(last=False)  # unused for longest
             under.setdefault(label, deque(maxlen=RING)).append(event.item_id)
             under.move_to_end(label)
-    return followed, under
+    oldest = max(len(uses) - PAST, 0)
+    after = {item: [uses[n + 1].item_id for n in ring if oldest <= n < len(uses) - 1] for item, ring in places.items()}
+    return {item: found for item, found in after.items() if found}, under
 
 
 def remembered(behaviour: Behaviour) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The same, of the real thing."""
+    """The same, of the real thing; what followed is put into the order in which it happened."""
     b = behaviour
 
     def names(ring: list[int], n: int) -> list[str]:
         return [b.ids[ring[k % RING]] for k in range(max(n - RING, 0), n)]
 
-    rings = b.followers["item"].tolist()
-    followed = {b.ids[slot]: names(rings[slot], int(b.next_n[slot])) for slot in range(b.n_slots)}
+    def after(slot: int) -> list[str]:
+        items, at = b.followers(slot)
+        return [b.ids[item] for item in items[np.argsort(at, kind="stable")].tolist()]
+
+    followed = {b.ids[slot]: after(slot) for slot in range(b.n_slots)}
     under = {label: names(b.cue_item[row].tolist(), int(b.cue_n[row])) for label, row in b.cues.items()}
     return {item: found for item, found in followed.items() if found}, under
 
@@ -113,17 +116,29 @@ def agrees_with_the_twin(events: list[Event]) -> bool:
         fold(state, event)
     followed, under = remembered(state.behaviour)
     slow_followed, slow_under = twin(events)
-    return followed == {item: [*ring] for item, ring in slow_followed.items()} and list(under.items()) == [
-        (label, [*ring]) for label, ring in slow_under.items()
-    ]
+    return followed == slow_followed and list(under.items()) == [(label, [*ring]) for label, ring in slow_under.items()]
 
 
 def test_transitions_and_context_values_are_capped_as_in_the_slow_twin() -> None:
     events = busy_life(3_000, n_items=8)
     followed, under = twin(events)
-    assert max(map(len, followed.values())) == RING
+    assert max(map(len, followed.values())) == PLACES
     assert len(under) == CUES
     assert agrees_with_the_twin(events)
+
+
+def test_what_followed_is_forgotten_with_the_past_as_in_the_slow_twin() -> None:
+    events = busy_life(PAST + 1_500, n_items=700)
+    followed, _ = twin(events)
+    n_uses = sum(event.kind == "play" for event in events)
+    assert max(map(len, followed.values())) < PLACES
+    assert sum(map(len, followed.values())) == PAST - 1 < n_uses
+    assert agrees_with_the_twin(events)
+
+
+def test_one_place_more_than_there_is_room_for_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "PLACES", PLACES + 1)
+    assert not agrees_with_the_twin(busy_life(3_000, n_items=8))
 
 
 def test_a_context_value_that_makes_room_too_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

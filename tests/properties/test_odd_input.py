@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys import Event, Recommender, Settings
+from recsys.learn.choice import BEGINNING, REGIMES
 from recsys.learn.moment import moment
 from recsys.rank import arrange
 from recsys.testing import strategies as some
@@ -120,7 +121,7 @@ def test_with_an_empty_log_the_score_is_the_prior_s() -> None:
 
     with filled([], ["known"]) as rec:
         features = feature_matrix(rec._live.state.behaviour, np.zeros(1, np.intp), moment(AT * 1_000_000, 0, {}))
-        expected = float(Prior.default().w0 @ features[:, 0])
+        expected = float(Prior.default().w0[BEGINNING] @ features[:, 0])
         assert [r.score for r in rec.rank(["known", "unknown"], at=AT)] == pytest.approx([expected] * 2, rel=1e-12)
 
 
@@ -218,8 +219,9 @@ def test_an_older_event_takes_its_place_and_the_caches_follow(history: list[Even
 
 def infinities(rec: Recommender, at: float) -> list[str]:
     """Whatever is not a finite number in the state, or in what is told at that moment."""
-    choice = rec._live.state.choice
-    arrays = [*rec._live.state.behaviour.arrays(), ("w", choice.w), ("precision", choice.precision)]
+    models = rec._live.state.choices
+    arrays = [*rec._live.state.behaviour.arrays(), *(("w", model.w) for model in models)]
+    arrays += [("precision", model.precision) for model in models]
     parts = [(name, array[part]) for name, array in arrays for part in array.dtype.names or [...]]
     found = [name for name, array in parts if not np.isfinite(array).all()]
     slate = rec.recommend(50, at=at)
@@ -246,13 +248,13 @@ def test_no_clock_makes_anything_infinite(
         assert infinities(rec, 0) == infinities(rec, 2**32 - 1) == []
 
 
-@pytest.mark.parametrize("part", ["w", "decay"])
+@pytest.mark.parametrize("part", [*REGIMES, "decay"])
 def test_a_score_that_is_not_finite_is_noticed(part: str) -> None:
     with filled([Event(some.START * 1_000_000, "1", "a")]) as rec:
         rec.recommend(1, at=AT)
         state = rec._live.state
-        if part == "w":
-            state.choice.w[0] = math.inf
+        if part in REGIMES:
+            state.choices[REGIMES.index(part)].w[0] = math.inf
         else:
             state.behaviour.uses_week = math.nan
         with np.errstate(all="ignore"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -9,11 +11,14 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from recsys import Event, live, portable
+from recsys import Event, Recommender, live, portable
 from recsys.learn.behaviour import Behaviour
+from recsys.learn.layout import NOBODY, PAST, PLACES
 from recsys.learn.versions import versions
 from recsys.log import deletion, events
 from recsys.rank import slate
+from recsys.testing import strategies as some
+from tests.properties.eyes import rebuilt_bytes, state_bytes
 from tests.properties.machine import ITEMS, OneFold, counted, forgotten
 
 Patch = pytest.MonkeyPatch
@@ -33,7 +38,7 @@ def _loses_a_field_when_restored(monkeypatch: Patch) -> None:
 
     def forgetful(self: Behaviour, *arguments: Any) -> None:
         restore(self, *arguments)
-        self.next_n[:] = 0
+        self.places[:] = NOBODY
 
     monkeypatch.setattr(Behaviour, "restore", forgetful)
 
@@ -43,30 +48,30 @@ def _learns_from_the_random_id(monkeypatch: Patch) -> None:
 
     def superstitious(state: Any, event: Event) -> None:
         fold(state, event)
-        state.choice.w[0] += (int(event.uid, 16) % 1_000) * 1e-9
+        state.choices[-1].w[0] += (int(event.uid, 16) % 1_000) * 1e-9
 
     monkeypatch.setattr(live, "fold", superstitious)
 
 
 def _learns_from_being_asked(monkeypatch: Patch) -> None:
-    feature_matrix = slate.feature_matrix
+    gather = slate.gather
 
     def learning(behaviour: Behaviour, *arguments: Any) -> Any:
         behaviour.shown_n[1:] += 1
-        return feature_matrix(behaviour, *arguments)
+        return gather(behaviour, *arguments)
 
-    monkeypatch.setattr(slate, "feature_matrix", learning)
+    monkeypatch.setattr(slate, "gather", learning)
 
 
 def _spoils_what_is_kept_of_the_uses_that_wait(monkeypatch: Patch) -> None:
-    feature_matrix = slate.feature_matrix
+    gather = slate.gather
 
     def untidy(behaviour: Behaviour, *arguments: Any) -> Any:
-        found = feature_matrix(behaviour, *arguments)
+        found = gather(behaviour, *arguments)
         versions(behaviour).uses_week[0] += 1.0
         return found
 
-    monkeypatch.setattr(slate, "feature_matrix", untidy)
+    monkeypatch.setattr(slate, "gather", untidy)
 
 
 def _keeps_the_checkpoints_of_what_is_forgotten(monkeypatch: Patch) -> None:
@@ -91,8 +96,6 @@ def _carries_no_slates(monkeypatch: Patch) -> None:
 
 
 def _leaves_deleted_bytes(monkeypatch: Patch) -> None:
-    from recsys.recommender import Recommender
-
     monkeypatch.setattr(Recommender, "_scrub", lambda _: True)
 
 
@@ -153,6 +156,43 @@ def test_the_machine_finds_a_planted_fault(fault: str, monkeypatch: Patch) -> No
     FAULTS[fault](monkeypatch)
     with pytest.raises((AssertionError, ValueError)):
         story()
+
+
+def lived(n_events: int) -> list[Event]:
+    """Uses of a few items; a quarter of them begins a session, and many fall into one instant."""
+    draw, at_us, known = random.Random(n_events), some.START * 1_000_000, []
+    for number in range(n_events):
+        at_us += draw.choice((0, 0, 60, 5_000)) * 1_000_000
+        known.append(Event(at_us, f"{number:016x}", f"item-{draw.randrange(9)}", "play"))
+    return known
+
+
+def stands_in_the_past(rec: Recommender) -> dict[str, int]:
+    """How often each item stands among the past uses, and at how many places it is said to; both must agree."""
+    b = rec._live.state.behaviour
+    cells = [n % PAST for n in range(max(b.position - PAST, 0), b.position)]
+    found = Counter(b.ids[slot] for slot in b.past_item[cells].tolist())
+    held = b.places >= max(b.position - PAST, 0)
+    assert {b.ids[slot]: int(n) for slot, n in enumerate(held.sum(axis=1)) if n} == {
+        item: min(n, PLACES) for item, n in found.items()
+    }
+    assert not b.past_item[min(b.position, PAST) :].any(), "beyond what was used nothing is written"
+    return found
+
+
+@pytest.mark.parametrize("n_events", [40, 400, PAST + 90])
+def test_a_forgotten_item_stands_nowhere_in_the_past(n_events: int) -> None:
+    known, gone = lived(n_events), "item-3"
+    left = [event for event in known if event.item_id != gone]
+    with Recommender(":memory:") as rec, Recommender(":memory:") as never_known:
+        rec.record_many(known)
+        assert stands_in_the_past(rec)[gone] > 0
+        rec.forget(items=[gone])
+        never_known.record_many(left)
+        assert stands_in_the_past(rec) == stands_in_the_past(never_known)
+        assert gone not in stands_in_the_past(rec)
+        assert sum(stands_in_the_past(rec).values()) == min(len(left), PAST)
+        assert state_bytes(rec) == state_bytes(never_known) == rebuilt_bytes(rec)
 
 
 @pytest.mark.parametrize(

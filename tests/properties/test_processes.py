@@ -165,7 +165,7 @@ def test_a_write_of_another_during_a_check_is_no_fault(monkeypatch: pytest.Monke
         monkeypatch.setattr(Store, "check", lambda _: (next(writes)(), check())[1])
         for _ in range(2):
             assert {finding.severity for finding in rec.check()} == {"ok"}
-        rec._live.state.choice.w[0] += 1.0
+        rec._live.state.choices[0].w[0] += 1.0
         monkeypatch.undo()
         assert [finding.what for finding in rec.check() if finding.severity == "error"] == ["state"]
 

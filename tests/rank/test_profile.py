@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 
 from recsys.learn.checkpoint import encode
+from recsys.learn.choice import REGIMES
 from recsys.learn.features import FEATURES
 from recsys.rank.profile import profile
 from recsys.reports import Habit, Profile
 from recsys.types import Event
-from tests.learn.histories import DAY, HOUR, MONDAY_S, PRIOR, event, examples, histories, shown, uses
+from tests.learn.histories import DAY, HOUR, MINUTE, MONDAY_S, PRIOR, event, examples, histories, shown, uses
 from tests.rank.worlds import world
 
 
@@ -33,9 +34,12 @@ def test_before_any_event_there_is_only_the_prior() -> None:
     it = told([])
     assert (it.n_events, it.n_items, it.habits, it.steers) == (0, 0, (), {})
     assert {name: weight for name, (weight, _) in it.weights.items()} == it.prior_weights
-    assert list(it.weights) == [feature.name for feature in FEATURES]
-    deviations = [deviation for _, deviation in it.weights.values()]
-    assert deviations == pytest.approx(np.sqrt(np.diag(PRIOR.covariance)).tolist())
+    names = [feature.name for feature in FEATURES]
+    assert list(it.weights) == [*(f"{name}, beginning" for name in names), *(f"{name}, within" for name in names)]
+    for of_regime, w0, covariance in zip(REGIMES, PRIOR.w0, PRIOR.covariance, strict=True):
+        told_of = [it.weights[f"{name}, {of_regime}"] for name in names]
+        assert [weight for weight, _ in told_of] == w0.tolist()
+        assert [deviation for _, deviation in told_of] == pytest.approx(np.sqrt(np.diag(covariance)).tolist())
 
 
 def test_it_counts_events_and_the_items_that_were_used() -> None:
@@ -85,11 +89,15 @@ def test_at_most_twenty_items_are_told_of() -> None:
 
 
 def test_evidence_moves_weights_and_narrows_their_doubt() -> None:
-    it, before = told(uses("abc" * 30)), told([])
-    moved = {name for name, (weight, _) in it.weights.items() if abs(weight - it.prior_weights[name]) > 0.01}
-    assert "follows" in moved or "follows_two" in moved
-    assert all(it.weights[name][1] <= before.weights[name][1] * (1 + 1e-9) for name in it.weights)
-    assert it.weights["uses_ever"][1] < before.weights["uses_ever"][1]
+    before = told([])
+    for every_s, regime, other in ((HOUR, "beginning", "within"), (MINUTE, "within", "beginning")):
+        it = told(uses("abc" * 30, every_s=every_s))
+        moved = {name for name, (weight, _) in it.weights.items() if abs(weight - it.prior_weights[name]) > 0.01}
+        assert moved & {f"follows, {regime}", f"follows_two, {regime}", f"near, {regime}"}
+        assert all(name.endswith(f", {regime}") for name in moved)
+        assert all(it.weights[name][1] <= before.weights[name][1] * (1 + 1e-9) for name in it.weights)
+        assert it.weights[f"uses_ever, {regime}"][1] < before.weights[f"uses_ever, {regime}"][1]
+        assert it.weights[f"uses_ever, {other}"] == before.weights[f"uses_ever, {other}"], "nothing was learnt of it"
 
 
 def test_steers_are_listed_by_name() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recsys.learn.features import FEATURES
 from recsys.learn.fold import fold_all, score
-from recsys.learn.layout import OWN_RING, RING
+from recsys.learn.layout import OWN_RING, PLACES
 from recsys.rank.candidates import STEER_STRENGTH
 from recsys.rank.reasons import GROUPS
 from recsys.types import Event, Reason
@@ -134,9 +134,9 @@ def test_usually_right_after_counts_how_often_it_came_right_after() -> None:
 
 
 def test_right_after_counts_no_further_back_than_is_remembered() -> None:
-    log = uses("ab" * 50 + "a", every_s=MINUTE)
+    log = uses("ab" * 90 + "a", every_s=MINUTE)
     after = reasons_of(log, "b", newest(log))["sequence"]
-    assert (after.n_events, after.last_at) == (RING, MONDAY_S + 99 * MINUTE)
+    assert (after.n_events, after.last_at) == (PLACES - 1, MONDAY_S + 179 * MINUTE), "its newest place is the last use"
 
 
 def newest(events: Sequence[Event]) -> float:
