@@ -12,7 +12,7 @@ transpose is the ``X`` of the choice model's formulas.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -287,12 +287,12 @@ def _followers(g: Gathered, share: NDArray[Real], out: NDArray[Real]) -> None:
         return
     cell, n = after.position & PAST_MASK, out.shape[1]
     scale = 1.0 / share.take(after.columns)
-    lately = past.at.take(cell) - g.numbers[NOW].take(after.of)
+    lately = past.at.take(cell) - _asked(g, g.numbers[NOW], after.of)
     lately *= 1.0 / _FOLLOW_HALF_LIFE_S
     np.exp2(lately, out=lately)
     lately *= scale
     half_hour = g.numbers[HALF_HOUR].astype(np.intp)
-    same_hour = _HOUR_BUMP.take(past.half_hour.take(cell) - half_hour.take(after.of))
+    same_hour = _HOUR_BUMP.take(past.half_hour.take(cell) - _asked(g, half_hour, after.of))
     near = _NEARNESS.take(after.which)
     near *= same_hour + _ANY_HOUR
     near *= lately
@@ -305,16 +305,21 @@ def _followers(g: Gathered, share: NDArray[Real], out: NDArray[Real]) -> None:
     out[1] = np.bincount(columns, scale, n)
     same_hour *= lately
     out[2] = np.bincount(columns, same_hour, n)
-    off = past.log_gap.take(cell) - np.log(g.numbers[GAP] + 60.0).take(of)
+    off = past.log_gap.take(cell) - _asked(g, np.log(g.numbers[GAP] + 60.0), of)
     off *= off
     off *= -0.5 / _GAP_WIDTH**2
     lately *= np.exp(off, out=off)
     out[3] = np.bincount(columns, lately, n)
 
 
+def _asked(g: Gathered, values: NDArray[Any], of: NDArray[np.intp]) -> NDArray[Any]:
+    """Give each use its question's value: the only one where there is one question."""
+    return values if g.of is None else values.take(of)
+
+
 def _same_before(position: NDArray[np.int32], of: NDArray[np.intp], g: Gathered) -> NDArray[np.bool_]:
     """Whether the use two before each past use, and before each question, was of the same item."""
     asked = g.past.item.take((g.numbers[POSITION].astype(np.int32) - _TWO) & PAST_MASK)
-    before: NDArray[np.bool_] = g.past.item.take((position - _TWO) & PAST_MASK) == asked.take(of)
+    before: NDArray[np.bool_] = g.past.item.take((position - _TWO) & PAST_MASK) == _asked(g, asked, of)
     before &= position >= _TWO
     return before

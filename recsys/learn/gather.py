@@ -65,6 +65,7 @@ Under = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 _LAST_ONES: Final = np.arange(1, LASTS + 1, dtype=np.int32)
 _LAG_STEPS: Final = np.arange(1, LAGS + 1, dtype=np.int32)
 _ONE: Final = np.int32(1)
+_ONLY: Final = np.zeros(1, np.intp)  # the number of the one question
 Candidates = Sequence[int] | NDArray[np.intp] | slice
 
 
@@ -342,16 +343,23 @@ def _after(b: Behaviour, where: _Where, places: NDArray[np.int32], position: NDA
     held &= places >= np.maximum(now - _KEPT, 0)[:, None, None]
     entries = held.reshape(-1).nonzero()[0]
     row = entries // PLACES  # question * LASTS + before
-    of = row // LASTS
     found = places.reshape(-1).take(entries)[:, None] + _LAG_STEPS
+    if len(now) == 1:
+        of, before = _ONLY.repeat(len(row)), row
+        kept = found < now
+    else:
+        of = row // LASTS
+        before = row - of * LASTS
+        kept = found < now.take(of)[:, None]
     columns = where.find(of, b.past_item.take(found & PAST_MASK))
-    kept = columns > 0
-    kept &= found < now.take(of)[:, None]
+    kept &= columns > 0
     kept_cells = kept.reshape(-1).nonzero()[0]
     entry = kept_cells // LAGS
-    of = of.take(entry)
-    which = (row.take(entry) - of * LASTS) * LAGS + (kept_cells - entry * LAGS)
-    return After(columns.reshape(-1).take(kept_cells) - _ONE, of, found.reshape(-1).take(kept_cells), which)
+    which = before.take(entry)
+    which -= entry
+    which *= LAGS
+    which += kept_cells  # before * LAGS + lag
+    return After(columns.reshape(-1).take(kept_cells) - _ONE, of.take(entry), found.reshape(-1).take(kept_cells), which)
 
 
 def _after_among(columns: NDArray[np.intp], after: After) -> After:
