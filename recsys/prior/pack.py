@@ -22,6 +22,7 @@ __all__ = ["Prior"]
 
 _DEFAULT = os.path.join(os.path.dirname(__file__), "default", "prior.json")  # noqa: PTH118, PTH120 - pathlib is slow to import
 _MAX_BYTES = 1_000_000
+_LARGEST = 1e6  # of a mean, and of an eigenvalue of a covariance: utilities and precisions stay in range
 _NARROWEST = 1e-12  # least eigenvalue of a covariance that can be inverted with digits to spare
 
 
@@ -39,7 +40,7 @@ class Prior:
     Raises
     ------
     InputError
-        When a shape is wrong, a number is not finite, or ``P0`` is not positive definite.
+        When a shape is wrong, a number is not finite or beyond a million, or ``P0`` is not positive definite.
 
     Stability: stable
     """
@@ -60,6 +61,8 @@ class Prior:
             raise InputError(f"a prior of {N_FEATURES} features is needed", field="prior")
         if not (np.isfinite(mean).all() and np.isfinite(spread).all() and np.allclose(spread, spread.swapaxes(1, 2))):
             raise InputError("the prior must be finite and its covariance symmetric", field="prior")
+        if np.abs(mean).max() > _LARGEST or np.abs(spread).max() > _LARGEST:
+            raise InputError(f"the prior's numbers must be at most {_LARGEST:g}", field="prior")
         if np.linalg.eigvalsh(spread).min() < _NARROWEST:
             raise InputError("the prior's covariance must be positive definite", field="prior")
         precision = np.linalg.inv(spread)
@@ -100,6 +103,8 @@ class Prior:
         InputError
             When the file is missing or too large, or is not a prior for these features.
         """
+        if not isinstance(path, (str, os.PathLike)):  # a number would be a descriptor of the host's
+            raise InputError("prior: a Prior or the path of one is needed", field="prior")
         try:
             with open(path, "rb") as file:  # noqa: PTH123 - one read with a bound
                 text = file.read(_MAX_BYTES + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,8 @@ BAD_PART: dict[str, tuple[str, object]] = {
     "a mean of words": ("w0", ["x"] * N_FEATURES),
     "a mean that is no list": ("w0", {}),
     "a mean beyond any float": ("w0", [10**400] * N_FEATURES),
+    "a mean too large to score with": ("w0", [1e7] * N_FEATURES),
+    "a covariance too wide to learn from": ("P0", with_cell(0, 0, 1e300)),
     "a mean that is not finite": ("w0", [float("nan")] * N_FEATURES),
     "no mean": ("w0", None),
     "a covariance that is infinite": ("P0", with_cell(0, 0, float("inf"))),
@@ -158,6 +161,17 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path, text: bytes) -
     path.write_bytes(text)
     with pytest.raises(InputError):
         Prior.load(path)
+
+
+def test_a_number_is_no_path_and_what_it_names_stays_open() -> None:
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(InputError):
+            Prior.load(reading)  # type: ignore[arg-type]
+        os.fstat(reading)
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 @pytest.mark.parametrize("key", list(good()))
