@@ -44,6 +44,7 @@ from recsys.learn.layout import (
     LAST_S,
     LOG_INTERVAL,
     N_COUNTS,
+    PAST,
     PAST_MASK,
     RATES,
     SHOWN,
@@ -319,7 +320,10 @@ def _asked(g: Gathered, values: NDArray[Any], of: NDArray[np.intp]) -> NDArray[A
 
 def _same_before(position: NDArray[np.int32], of: NDArray[np.intp], g: Gathered) -> NDArray[np.bool_]:
     """Whether the use two before each past use, and before each question, was of the same item."""
-    asked = g.past.item.take((g.numbers[POSITION].astype(np.int32) - _TWO) & PAST_MASK)
-    before: NDArray[np.bool_] = g.past.item.take((position - _TWO) & PAST_MASK) == _asked(g, asked, of)
+    if g.of is None:
+        asked = g.past.item[(int(g.numbers[POSITION, 0]) - 2) % PAST]
+    else:
+        asked = g.past.item.take((g.numbers[POSITION].astype(np.int32) - _TWO) & PAST_MASK).take(of)
+    before: NDArray[np.bool_] = g.past.item.take((position - _TWO) & PAST_MASK) == asked
     before &= position >= _TWO
     return before

@@ -212,9 +212,9 @@ def gather(
     columns = _columns(b, at, half_hour, week_hour)
     if b.n_waiting:
         have, entry = _waiting(b, at, n_waiting, found)
-        columns[:N_ROWS, have] = found.table[:, entry]
+        columns[:N_ROWS, have] = found.table.take(entry, axis=1)
         if rhythm is None:
-            columns[N_ROWS:, have] = found.bins(b, int(half_hour[0]), int(week_hour[0]))[:, entry]
+            columns[N_ROWS:, have] = found.bins(b, int(half_hour[0]), int(week_hour[0])).take(entry, axis=1)
         else:
             columns[HOUR_BIN, have] = rhythm[entry, at.each(half_hour, have)]
             columns[WEEK_BIN, have] = rhythm[entry, at.each(week_hour, have) + HALF_HOURS]
