@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learn.behaviour import Behaviour
 from recsys.learn.gather import (
     BASE_FLOOR,
     GAP,
@@ -32,8 +31,6 @@ from recsys.learn.gather import (
     SHOWN_AT,
     WEEK_BIN,
     Gathered,
-    ask,
-    gather,
 )
 from recsys.learn.layout import (
     AGAINST,
@@ -50,11 +47,11 @@ from recsys.learn.layout import (
     SHOWN,
     WEEK_ROW,
 )
-from recsys.learn.moment import HALF_HOURS, Moment
+from recsys.learn.moment import HALF_HOURS
 
 Real = TypeVar("Real", np.float32, np.float64)
 
-__all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "feature_matrix", "features_of", "rough_features_of"]
+__all__ = ["FEATURES", "FEATURE_VERSION", "N_FEATURES", "Feature", "features_of", "rough_features_of"]
 
 FEATURE_VERSION: Final = 2  # raise it when any feature changes: checkpoints and priors depend on it
 
@@ -126,34 +123,6 @@ _SHOWN_RATE: Final = float(RATES[SHOWN])
 _NOW, _POSITION, _IN_SESSION_USES, _LOG_GAP_HOURS, _SHOWN_ONCE = range(5)
 _hours_apart = np.arange(HALF_HOURS)
 _HOUR_BUMP: Final = np.exp(-0.5 * (np.minimum(_hours_apart, HALF_HOURS - _hours_apart) / 3.0) ** 2)
-
-
-def feature_matrix(
-    behaviour: Behaviour,
-    slots: NDArray[np.intp] | slice,
-    moment: Moment,
-    *,
-    shown_at_s: float | None = None,
-) -> NDArray[np.float64]:
-    """Compute every feature of every candidate.
-
-    Parameters
-    ----------
-    behaviour : Behaviour
-        The statistics; not changed.
-    slots : array of int, shape (n,), or slice
-        The candidates' slots, each once; 0, for never seen, may recur. A slice is read without copying.
-    moment : Moment
-        When. A time before the newest event counts as the newest event's.
-    shown_at_s : float, optional
-        Leave out one impression of that time: the candidates are the slate that was shown then.
-
-    Returns
-    -------
-    array of float64, shape (N_FEATURES, n)
-        Finite. O(n).
-    """
-    return features_of(gather(behaviour, [ask(behaviour, moment, shown_at_s)], [slots]))
 
 
 def features_of(g: Gathered) -> NDArray[np.float64]:

@@ -88,14 +88,15 @@ class PendingChoice(NamedTuple):
 
 
 class Instant(NamedTuple):
-    """What the first choice of an instant that began a session was asked, for those of the same instant.
+    """What a choice without a slate is asked: the moment, and what is certain to be among the candidates.
 
-    What happens in one instant (the lines of one order) has no order of its own: the next session may begin with any.
+    The first one of an instant that began a session is kept for the others of that instant: what happens in one instant
+    (the lines of one order) has no order of its own, and the next session may begin with any.
 
     Parameters
     ----------
     question : Question
-        The moment, as it was before the first.
+        The moment, as it was before the choice.
     certain : list of int
         The slots that stand for themselves, in ascending order, 0 the first.
     n_slots : int
@@ -281,27 +282,19 @@ def _choice(state: State, event: Event, now: Moment) -> None:
         slate.chosen.add(b.slots[event.item_id])
 
 
-def _wait(
-    state: State,
-    event: Event,
-    now: Moment,
-    known: int,
-    weight: float,
-    slate: PendingSlate | None,
-) -> None:
+def _wait(state: State, event: Event, now: Moment, known: int, weight: float, slate: PendingSlate | None) -> None:
     """Let the choice wait for its step."""
     if slate is not None and known in slate.slots and known not in slate.chosen:
         examined = slate.slots[: slate.slots.index(known) + 2]  # up to and just past the choice
         slots = [slot for slot in examined if slot not in slate.chosen]
         _put(state, ask(state.behaviour, now, slate.shown_at_s), slots, known, weight, 0, 0.0)
         return
-    question, certain, n_slots = ask(state.behaviour, now), _certain(state), len(state.behaviour.ids)
-    _put(state, question, *_among(state, event, known, certain, n_slots, weight))
-    if state.instant is None and regime(question) == BEGINNING:
-        state.instant = Instant(question, certain, n_slots)
-    elif state.instant is not None:
-        question, certain, n_slots = state.instant
-        _put(state, question, *_among(state, event, known if known < n_slots else 0, certain, n_slots, weight))
+    asked = Instant(ask(state.behaviour, now), _certain(state), len(state.behaviour.ids))
+    _put_among(state, event, asked, known, weight)
+    if state.instant is not None:
+        _put_among(state, event, state.instant, known, weight)
+    elif regime(asked.question) == BEGINNING:
+        state.instant = asked
 
 
 def _put(
@@ -330,20 +323,19 @@ def _certain(state: State) -> list[int]:
     return sorted(certain)
 
 
-def _among(
-    state: State, event: Event, known: int, certain: list[int], n_slots: int, weight: float
-) -> tuple[list[int], int, float, int, float]:
-    """Give the slots chosen among, the chosen one, the weight, how many stand for themselves, the others' offset.
+def _put_among(state: State, event: Event, asked: Instant, known: int, weight: float) -> None:
+    """Let a choice without a slate wait, made among what is certain and a few drawn, each for its share of the rest.
 
-    Beside the certain ones a few are drawn, and each of them stands for its share of the rest.
+    What had no slot when it was asked was untouched then.
     """
+    _, certain, n_slots = asked
+    target = known if known < n_slots else 0
     rest = set()
     if len(certain) < n_slots:
-        rest = {known, *_draw(event, n_slots, state.shares[2])}.difference(certain)
-    if not rest:
-        return certain, known, weight, len(certain), 0.0
-    offset = math.log((n_slots - len(certain)) / len(rest))
-    return [*certain, *sorted(rest)], known, weight, len(certain), offset
+        rest = {target, *_draw(event, n_slots, state.shares[2])}.difference(certain)
+    offset = math.log((n_slots - len(certain)) / len(rest)) if rest else 0.0
+    slots = [*certain, *sorted(rest)] if rest else certain
+    _put(state, asked.question, slots, target, weight, len(certain), offset)
 
 
 def _draw(event: Event, n_slots: int, n: int) -> range:

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from recsys.learn.behaviour import Behaviour
+from recsys.learn.features import features_of
 from recsys.learn.fold import State, fold_all, new_state
+from recsys.learn.gather import ask, gather
+from recsys.learn.moment import Moment
 from recsys.prior import Prior
 from recsys.settings import Settings
 from recsys.types import Event, Scalar
@@ -127,3 +132,10 @@ def histories(draw: st.DrawFn, most: int = 24, repeats: int = 5) -> list[Event]:
                 )
             )
     return events
+
+
+def feature_matrix(
+    behaviour: Behaviour, slots: NDArray[np.intp] | slice, moment: Moment, *, shown_at_s: float | None = None
+) -> NDArray[np.float64]:
+    """Every feature of every candidate, each slot but 0 given once, shape (N_FEATURES, n)."""
+    return features_of(gather(behaviour, [ask(behaviour, moment, shown_at_s)], [slots]))

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.learn.behaviour import Behaviour
-from recsys.learn.features import FEATURES, feature_matrix
+from recsys.learn.features import FEATURES
 from recsys.learn.fold import State, fold_all
 from recsys.learn.layout import CUES, DECAYED, HEAVY, NOBODY, OWN_RING, PAST, PLACES, RECENT, RING
 from recsys.learn.moment import moment
 from recsys.types import Event
-from tests.learn.histories import DAY, MONDAY_S, YEAR, event, examples, histories, learnt, shown, uses
+from tests.learn.histories import DAY, MONDAY_S, YEAR, event, examples, feature_matrix, histories, learnt, shown, uses
 
 
 def features_of(state: State, items: list[str], at_s: float) -> list[tuple[str, bytes]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recsys.learn.features import FEATURES, N_FEATURES, feature_matrix, features_of
+from recsys.learn.features import FEATURES, N_FEATURES, features_of
 from recsys.learn.fold import State
 from recsys.learn.gather import LAGS, ask, gather
 from recsys.learn.layout import BLOCK, CUES, PAST, PLACES, RING
@@ -31,6 +31,7 @@ from tests.learn.histories import (
     YEAR,
     event,
     examples,
+    feature_matrix,
     histories,
     learnt,
     shown,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.learn.checkpoint import encode
-from recsys.learn.features import FEATURES, feature_matrix
+from recsys.learn.features import FEATURES
 from recsys.learn.fold import State, fold, fold_all, learn_pending, new_state, score
 from recsys.learn.moment import moment
 from recsys.settings import Settings
@@ -25,6 +25,7 @@ from tests.learn.histories import (
     SETTINGS,
     event,
     examples,
+    feature_matrix,
     histories,
     learnt,
     shown,

@@ -10,7 +10,6 @@ from hypothesis import given
 
 from recsys.learn.checkpoint import encode
 from recsys.learn.choice import BEGINNING, REGIMES, WITHIN, utilities
-from recsys.learn.features import feature_matrix
 from recsys.learn.fold import fold, learn_pending, new_state, regime, score
 from recsys.learn.gather import ask
 from recsys.learn.layout import BLOCK
@@ -27,6 +26,7 @@ from tests.learn.histories import (
     SETTINGS,
     event,
     examples,
+    feature_matrix,
     histories,
     learnt,
     shown,

@@ -116,8 +116,8 @@ def test_an_unknown_id_is_scored_from_the_prior_and_marked(
 
 
 def test_with_an_empty_log_the_score_is_the_prior_s() -> None:
-    from recsys.learn.features import feature_matrix
     from recsys.prior import Prior
+    from tests.learn.histories import feature_matrix
 
     with filled([], ["known"]) as rec:
         features = feature_matrix(rec._live.state.behaviour, np.zeros(1, np.intp), moment(AT * 1_000_000, 0, {}))
