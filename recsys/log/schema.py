@@ -20,7 +20,7 @@ from recsys.errors import StoreError, VersionError
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "SCHEMA_VERSION", "TABLES", "examine", "prepare"]
 
 APPLICATION_ID = 0x72656373  # "recs", in the file's header
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SLATES = """\
 CREATE TABLE slates (
@@ -64,6 +64,32 @@ CREATE TABLE checkpoints (
   PRIMARY KEY (at_us, uid)
 ) WITHOUT ROWID"""
 
+# What an interrupted call left to do: the row "erasure" while bytes of forgotten events may still stand in the file.
+_PENDING = """\
+CREATE TABLE pending (
+  what TEXT NOT NULL,
+  PRIMARY KEY (what)
+) WITHOUT ROWID"""
+
+# What the person allowed, and when.
+_CONSENTS = """\
+CREATE TABLE consents (
+  purpose TEXT NOT NULL,
+  at_us INTEGER NOT NULL,
+  PRIMARY KEY (purpose)
+) WITHOUT ROWID"""
+
+# Every aggregate that was handed out, and what it cost of the privacy budget.
+_RELEASES = """\
+CREATE TABLE releases (
+  number INTEGER NOT NULL,
+  query TEXT NOT NULL,
+  epsilon TEXT NOT NULL,
+  at_us INTEGER NOT NULL,
+  payload BLOB NOT NULL,
+  PRIMARY KEY (number)
+) WITHOUT ROWID"""
+
 _EVENTS_1 = _EVENTS.replace("  offset_min INTEGER NOT NULL,\n", "")
 _CHECKPOINTS_1 = _CHECKPOINTS.replace("  basis TEXT NOT NULL,\n", "")
 
@@ -72,6 +98,15 @@ TABLES: Mapping[int, Mapping[str, str]] = MappingProxyType(
     {
         1: {"events": _EVENTS_1, "slates": _SLATES, "items": _ITEMS, "checkpoints": _CHECKPOINTS_1},
         2: {"events": _EVENTS, "slates": _SLATES, "items": _ITEMS, "checkpoints": _CHECKPOINTS},
+        3: {
+            "events": _EVENTS,
+            "slates": _SLATES,
+            "items": _ITEMS,
+            "checkpoints": _CHECKPOINTS,
+            "pending": _PENDING,
+            "consents": _CONSENTS,
+            "releases": _RELEASES,
+        },
     }
 )
 
@@ -85,7 +120,8 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = MappingProxyType(
             "DROP TABLE events_1",
             "DROP TABLE checkpoints",  # A cache without a basis is of no use.
             _CHECKPOINTS,
-        )
+        ),
+        2: (_PENDING, _CONSENTS, _RELEASES),
     }
 )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recsys.log import Store
 from recsys.log.opening import PRAGMAS
-from recsys.log.schema import TABLES
+from recsys.log.schema import SCHEMA_VERSION, TABLES
 from recsys.types import Event, Item
 
 _INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -25,7 +25,7 @@ def bare(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL")
     for name, value in {**PRAGMAS, "synchronous": "normal"}.items():
         db.execute(f"PRAGMA {name} = {value}")
-    for text in TABLES[2].values():
+    for text in TABLES[SCHEMA_VERSION].values():
         db.execute(text)
     return db
 

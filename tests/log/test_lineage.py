@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.log import Store
+from recsys.log.schema import SCHEMA_VERSION, TABLES
 from tests.log.examples import event, item, python, undone
 
 
@@ -153,7 +154,9 @@ def test_lineage_leaves_no_row_behind(tmp_path: Path) -> None:
         store.delete(everything=True)
     db = sqlite3.connect(tmp_path / "me.db")
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master")]
-    assert [db.execute(f"SELECT COUNT(*) FROM {name}").fetchone() for name in tables] == [(0,)] * 4
+    assert [db.execute(f"SELECT COUNT(*) FROM {name}").fetchone() for name in tables] == [(0,)] * len(
+        TABLES[SCHEMA_VERSION]
+    )
     db.close()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,7 +15,7 @@ from recsys.errors import CheckpointError
 from recsys.log import SCHEMA_VERSION, Store, schema
 from recsys.types import Event, Item
 from tests.log.examples import digests, event, foreign, made, python, tamper
-from tests.log.old import make_v1
+from tests.log.old import make_v1, make_v2
 
 OLD = Path(__file__).with_name("old")
 
@@ -31,12 +33,22 @@ EVENTS = [
     Event(3_500_000, "00000000000000a4", "naïve 🎷", "click", 0, 2.5, {"hot": True, "place": "büro"}, "slate-1"),
     Event(3_500_000, "00000000000000a5", "kind-of-blue", "skip", value=-0.0),
 ]
+OFFSETS = {1: (0, 0, 0, 0, 0), 2: (60, 60, 60, -90, 0)}
 ITEMS = [(Item("kind-of-blue", "Kind of Blue", ("jazz", "modal"), {"year": 1959}), False), (Item("naïve 🎷"), True)]
 
 
+@pytest.fixture(params=sorted(OFFSETS))
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
 @pytest.fixture
-def old(tmp_path: Path) -> Path:
-    return Path(shutil.copy(OLD / "v1.db", tmp_path / "old.db"))
+def old(tmp_path: Path, version: int) -> Path:
+    return Path(shutil.copy(OLD / f"v{version}.db", tmp_path / "old.db"))
+
+
+def events_of(version: int) -> list[Event]:
+    return [replace(e, offset_min=offset) for e, offset in zip(EVENTS, OFFSETS[version], strict=True)]
 
 
 def schema_of(path: Path) -> tuple[object, ...]:
@@ -52,32 +64,37 @@ def test_every_old_version_has_its_file() -> None:
     assert {path.name for path in OLD.glob("*.db")} == {f"v{version}.db" for version in range(1, SCHEMA_VERSION)}
 
 
-def test_the_old_file_is_what_its_script_makes(tmp_path: Path) -> None:
-    make_v1.make(tmp_path / "v1.db")
+@pytest.mark.parametrize(("name", "script"), [("v1.db", make_v1), ("v2.db", make_v2)])
+def test_an_old_file_is_what_its_script_makes(tmp_path: Path, name: str, script: ModuleType) -> None:
+    script.make(tmp_path / name)
     dumps = []
-    for path in (tmp_path / "v1.db", OLD / "v1.db"):
+    for path in (tmp_path / name, OLD / name):
         db = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
         dumps.append([*db.iterdump(), db.execute("PRAGMA user_version").fetchone()])
         db.close()
     assert dumps[0] == dumps[1]
 
 
-def test_the_first_version_becomes_what_a_fresh_file_is(tmp_path: Path, old: Path) -> None:
+def test_an_old_version_becomes_what_a_fresh_file_is(tmp_path: Path, old: Path, version: int) -> None:
     with Store(old) as store:
-        assert list(store.events()) == EVENTS
+        assert list(store.events()) == events_of(version)
         assert list(store.items()) == ITEMS
-        assert store.checkpoints() == []
         assert {severity for severity, _, _ in store.check()} == {"ok"}
-        with pytest.raises(CheckpointError):
-            store.load_checkpoint(EVENTS[1].key)
+        if version == 1:  # its checkpoints had no basis, and such a cache is of no use
+            assert store.checkpoints() == []
+            with pytest.raises(CheckpointError):
+                store.load_checkpoint(EVENTS[1].key)
+        else:
+            assert store.checkpoints() == [(EVENTS[1].key, 2, "a basis", 6)]
     assert schema_of(old) == schema_of(made(tmp_path / "fresh.db"))
 
 
-def test_an_upgraded_file_equals_one_that_was_always_new(tmp_path: Path, old: Path) -> None:
+def test_an_upgraded_file_equals_one_that_was_always_new(tmp_path: Path, old: Path, version: int) -> None:
     with Store(old) as store:
+        store.drop_checkpoints()
         store.compact()
     with Store(tmp_path / "new.db") as store:
-        store.append(EVENTS, late=False)
+        store.append(events_of(version), late=False)
         store.put_items([item for item, _ in ITEMS])
         store.drop_items([ITEMS[1][0].id], keep_tombstone={ITEMS[1][0].id})
         store.compact()
@@ -110,45 +127,44 @@ def test_an_old_file_cannot_pass_for_a_new_one(tmp_path: Path) -> None:
         Store(path)
 
 
-STEPS = len(schema._steps(1))
-
-
-@pytest.mark.parametrize("step", range(STEPS + 1))
+@pytest.mark.parametrize(
+    ("version", "step"), [(old, step) for old in OFFSETS for step in range(len(schema._steps(old)) + 1)]
+)
 @pytest.mark.parametrize("how", ["error", "kill"])
 def test_an_interrupted_upgrade_leaves_the_old_file_or_the_new_one(
-    old: Path, monkeypatch: pytest.MonkeyPatch, step: int, how: str
+    old: Path, monkeypatch: pytest.MonkeyPatch, version: int, step: int, how: str
 ) -> None:
     if how == "error":
-        steps = schema._steps(1)
+        steps = schema._steps(version)
         monkeypatch.setattr(schema, "_steps", lambda _: [*steps[:step], "SELECT no_such_function()", *steps[step:]])
         with pytest.raises(OSError, match="file"):
             Store(old)
         monkeypatch.undo()
     else:
-        assert killed_at(old, step) == -signal.SIGKILL
+        assert killed_at(old, version, step) == -signal.SIGKILL
     db = sqlite3.connect(old)
-    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert db.execute("PRAGMA user_version").fetchone() == (version,)
     assert db.execute("SELECT COUNT(*) FROM checkpoints").fetchone() == (1,)
     db.close()
     with Store(old) as store:
-        assert list(store.events()) == EVENTS
+        assert list(store.events()) == events_of(version)
 
 
-def killed_at(path: Path, step: int) -> int:
+def killed_at(path: Path, version: int, step: int) -> int:
     """Open the file in a process that dies after so many statements of the upgrade; how it ended."""
     code = """
 import os, sys
 from recsys.log import Store, opening, schema
 
-steps = schema._steps(1)
+steps, step = schema._steps(int(sys.argv[2])), int(sys.argv[3])
 def prepare(db):
     db.create_function("die", 0, lambda: os.kill(os.getpid(), 9))
-    schema._steps = lambda _: [*steps[:int(sys.argv[2])], "SELECT die()", *steps[int(sys.argv[2]):]]
+    schema._steps = lambda _: [*steps[:step], "SELECT die()", *steps[step:]]
     real(db)
 real, schema.prepare = schema.prepare, prepare
 Store(sys.argv[1])
 """
-    with python("-c", code, path, str(step)) as child:
+    with python("-c", code, path, str(version), str(step)) as child:
         return child.wait()
 
 

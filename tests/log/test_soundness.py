@@ -76,6 +76,9 @@ def test_no_finding_carries_content(tmp_path: Path) -> None:
 
 
 def test_any_damage_to_the_bytes_ends_in_an_error_of_ours_or_in_none(path: Path) -> None:
+    with Store(path) as store:  # more in it, so that most bytes mean something
+        store.append([event(number, context={"place": "home"}) for number in range(20, 400)], late=True)
+        store.compact()
     sound = path.read_bytes()
     n_refused = n_found = n_unnoticed = 0
     for seed in range(150):
