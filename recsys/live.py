@@ -50,6 +50,7 @@ class Live:
         self.key: Key | None = None
         self._saved = 0  # events in the newest checkpoint
         self._blob_bytes = 0
+        self.n_saved = 0  # checkpoints written since opening
         self._broken = False
         self.passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
         self.load()
@@ -123,6 +124,7 @@ class Live:
             self._store.save_checkpoint(key, n_events, self.basis, blob)
             self._store.drop_checkpoints(self._surplus())
         self._saved, self._blob_bytes = n_events, len(blob)
+        self.n_saved += 1
 
     def rebuilt(self) -> State:
         """Fold the whole log from the beginning, without any checkpoint, and return that state."""

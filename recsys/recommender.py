@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, final
 
 from recsys import inputs
-from recsys.errors import InputError, StoreError
+from recsys.errors import FullError, InputError, StoreError
 from recsys.gate import Gate
 from recsys.inputs import At, EventLike, ItemLike
 from recsys.learn.features import FEATURE_VERSION
@@ -28,6 +28,7 @@ from recsys.settings import Settings
 from recsys.types import Context, Event, Item, Slate
 
 if TYPE_CHECKING:
+    from recsys.log.deletion import Deleted
     from recsys.reports import Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
 __all__ = ["Recommender"]
@@ -94,13 +95,15 @@ class Recommender:
         self._prior = Prior.of(prior)
         self._gate = Gate()
         self._stale = False  # another process changed more than it added, and that is yet to be taken in
-        self._residue = False  # bytes of forgotten events may still stand in the file
         self._store = Store(
             path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms
         )
         try:
+            if self._store.erasure_pending():  # before anything else
+                self._store.erase(wait_ms=0)
             self._catalogue = Catalogue(self._store.items())
             self._live = Live(self._store, self._prior, self._settings)
+            self._keep_ballast()
         except BaseException:
             self._store.close()
             raise
@@ -441,7 +444,8 @@ class Recommender:
         -------
         Receipt
             ``status`` is ``"erased"`` when the file was written anew without them, and ``"pending"`` when
-            another process or a full disk stood in the way of that: ``maintain`` tries again.
+            a reader, another process or a full disk stood in the way of that: the next ``maintain`` or ``forget``
+            finishes it, or the next opening before anything else.
             O(events after the nearest checkpoint + size of the file).
 
         Raises
@@ -451,31 +455,18 @@ class Recommender:
 
         Stability: provisional
         """
-        from recsys.reports import Receipt
-
         uids, ids = inputs.some_texts(events, "events", "uid"), inputs.some_texts(items, "items", "id")
         names, all_of_it = inputs.some_texts(kinds, "kinds", "kind"), inputs.flag(everything, "everything")
         since_us = None if since is None else inputs.moment_of(since, "since")[0]
         until_us = None if until is None else inputs.moment_of(until, "until")[0]
-        started = time.perf_counter()
-        with self._gate.writing:
-            with self._store.transact():
-                self._sync()
-                deleted = self._store.delete(
-                    uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=all_of_it
-                )
-            self._residue = True
-            n_refolded = self._reload(deleted.oldest_key)
-            n_items = self._drop_stale_tombstones()
-            return Receipt(
-                status="erased" if self._scrub() else "pending",
-                n_events=deleted.n_events,
-                n_slate_rows=deleted.n_slate_rows,
-                n_checkpoints=deleted.n_checkpoints,
-                n_items=n_items,
-                n_refolded=n_refolded,
-                ms=(time.perf_counter() - started) * 1000.0,
+
+        def delete() -> Deleted:
+            return self._store.delete(
+                uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=all_of_it
             )
+
+        with self._gate.writing:
+            return self._forget(delete)
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write everything in the file as JSON Lines, to a new file of mode 0600; returns the number of events.
@@ -551,11 +542,12 @@ class Recommender:
         with self._gate.reading:
             self._sync()
             if budget and not self._gate.paused:
-                if self._residue:
-                    self._scrub()
+                if self._store.erasure_pending():
+                    self._store.erase(wait_ms=0)
                 elif self._live.worth_saving:
                     self._save()
-            return not self._gate.paused and (self._residue or self._live.worth_saving)
+                self._keep_ballast()
+            return not self._gate.paused and (self._live.worth_saving or self._store.erasure_pending())
 
     def check(self) -> list[Finding]:
         """Say whether the file is sound, and whether what was learnt equals what the log teaches. O(events).
@@ -673,23 +665,48 @@ class Recommender:
                 self._save()
         return n_folded
 
-    def _drop_stale_tombstones(self) -> int:
-        """Let go of removed items without history: nothing may remind of them. Returns how many."""
-        slots = self._live.state.behaviour.slots
-        stale = [item_id for item_id in self._catalogue.removed if item_id not in slots]
-        if stale:
-            self._store.drop_items(stale)
-            self._catalogue.drop(stale, ())
-        return len(stale)
+    def _forget(self, delete: Callable[[], Deleted]) -> Receipt:
+        """Delete, in one transaction with what knew of it; learn anew what is left; let it leave the file."""
+        from recsys.reports import Receipt
 
-    def _scrub(self) -> bool:
-        """Write the file anew without what was deleted; False when something stands in the way."""
+        started = time.perf_counter()
         try:
-            done = self._store.truncate_wal()
-            if done:
-                self._store.compact()
-                done = self._store.truncate_wal()
-        except StoreError:
-            done = False
-        self._residue = not done
-        return done
+            deleted = self._deleted(delete)
+        except FullError:
+            if not self._store.give_ballast():
+                raise
+            deleted = self._deleted(delete)
+        n_checkpoints, n_refolded = self._live.n_saved, 0
+        if deleted.oldest_key is not None:
+            n_refolded = self._reload(deleted.oldest_key)
+        self._catalogue.drop(deleted.tombstones, ())
+        erased = self._store.erase(deleted.needles)
+        self._keep_ballast()
+        rebuilt = {
+            "state": deleted.oldest_key is not None,
+            "checkpoint": self._live.n_saved > n_checkpoints,
+            "file": not erased.reason,
+        }
+        return Receipt(
+            status="pending" if erased.reason else "erased",
+            reason=erased.reason,
+            n_events=deleted.n_events,
+            n_slate_rows=deleted.n_slate_rows,
+            n_checkpoints=deleted.n_checkpoints,
+            n_items=len(deleted.tombstones),
+            n_set_aside=0,
+            rebuilt=tuple(what for what, done in rebuilt.items() if done),
+            n_refolded=n_refolded,
+            n_files=erased.n_files,
+            size_bytes=erased.size_bytes,
+            ms=(time.perf_counter() - started) * 1000.0,
+        )
+
+    def _deleted(self, delete: Callable[[], Deleted]) -> Deleted:
+        with self._store.transact():
+            self._sync()
+            return delete()
+
+    def _keep_ballast(self) -> None:
+        if self._settings.ballast:
+            self._store.keep_ballast()

@@ -137,11 +137,23 @@ class Receipt:
     Parameters
     ----------
     status : str
-        ``"erased"``: the events are gone from the log and from everything learnt.
+        ``"erased"``: the events are gone from the log, from everything learnt and from the bytes of our files.
+        ``"pending"``: they are gone from the log and from everything learnt, but their bytes may still stand in the
+        file; that is finished by the next ``maintain`` or ``forget``, or first thing at the next opening.
+    reason : str
+        Why it is pending; empty otherwise. ``"reader"``: somebody reads the file as it was before. ``"busy"``: another
+        process keeps writing to it. ``"full"``: the disk is. ``"failed"``: the file could not be written. ``"found"``:
+        bytes were found that should not be there.
     n_events, n_slate_rows, n_checkpoints, n_items : int
         Rows deleted, per table.
+    n_set_aside : int
+        Damaged files set aside earlier that were deleted: they cannot be searched for what to forget.
+    rebuilt : tuple of str
+        What was made anew: ``"state"``, all that was learnt; ``"checkpoint"``, a copy of it in the file; ``"file"``.
     n_refolded : int
         Events folded again to rebuild what had been learnt.
+    n_files, size_bytes : int
+        The files that were read through for what was forgotten, and their bytes.
     ms : float
         Milliseconds it took.
 
@@ -149,11 +161,16 @@ class Receipt:
     """
 
     status: str
+    reason: str
     n_events: int
     n_slate_rows: int
     n_checkpoints: int
     n_items: int
+    n_set_aside: int
+    rebuilt: tuple[str, ...]
     n_refolded: int
+    n_files: int
+    size_bytes: int
     ms: float
 
 

@@ -55,6 +55,8 @@ class Settings:
         the death of the process; a power cut may take the last moments.
     busy_timeout_ms : int
         How long to wait for another process that is writing, 0 to 600,000.
+    ballast : bool
+        Hold a little more space than the file has, in a file beside it, so that forgetting works when the disk is full.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class Settings:
     checkpoint_events: int = 1024
     synchronous: str = "full"
     busy_timeout_ms: int = 5000
+    ballast: bool = True
 
     def __post_init__(self) -> None:
         weights = dict(DEFAULT_KIND_WEIGHTS)
@@ -84,10 +87,12 @@ class Settings:
         _integer(self.busy_timeout_ms, "busy_timeout_ms", 0, 600_000)
         if self.synchronous not in _SYNCHRONOUS:
             raise InputError('synchronous is "full" or "normal"', field="synchronous")
+        if not isinstance(self.ballast, bool):
+            raise InputError("ballast: True or False", field="ballast")
 
     def learning(self) -> dict[str, object]:
         """The part that what is learnt depends on, as plain JSON values."""
-        storage = ("checkpoint_events", "synchronous", "busy_timeout_ms")
+        storage = ("checkpoint_events", "synchronous", "busy_timeout_ms", "ballast")
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in storage}
         plain["kind_weights"] = dict(sorted(self.kind_weights.items()))
         return plain

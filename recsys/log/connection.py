@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Literal, TypeVar
 
 from recsys.errors import ClosedError, ForkedError, RecsysError, StoreError
-from recsys.log import opening
+from recsys.log import opening, scan
 from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated
 
 __all__ = ["Block", "Reader", "Readers", "Writer", "view"]
@@ -45,6 +45,7 @@ class Writer:
     """
 
     def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int) -> None:
+        self.path = path
         self.pid = _get_pid()
         self.lock = RLock()
         self.depth = 0  # of nested blocks; only the thread that holds the lock changes it
@@ -199,6 +200,8 @@ class Writer:
             self.cursor.close()  # An open statement would keep the file open beyond the connection's own close.
             self.db.close()
             _WRITERS.discard(self)
+            if not any(other.path == self.path for other in list(_WRITERS)):
+                scan.let_go(self.path)
 
     def _end(self, *, commit: bool) -> None:
         """Commit or roll back the outermost block."""

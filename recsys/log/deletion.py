@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 from recsys.errors import InputError
+from recsys.log import erase
 from recsys.log.connection import Writer
 from recsys.log.events import drop_checkpoints_from
 from recsys.log.rows import key_of_row, texts_of
@@ -16,7 +17,8 @@ __all__ = ["Criteria", "Deleted", "delete"]
 _VARIABLES = 900  # parameters of one statement; SQLite before 3.32 takes at most 999
 
 
-class Deleted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Deleted:
     """What a deletion did.
 
     Parameters
@@ -25,6 +27,10 @@ class Deleted(NamedTuple):
         Rows deleted, per table.
     oldest_key : tuple of (int, str), optional
         The ``(at_us, uid)`` of the oldest event that was deleted or whose slate lost an item; None when there was none.
+    tombstones : tuple of str
+        Ids of removed items of which nothing reminds any more; their rows went too.
+    needles : tuple of str
+        Ids of some of the deleted events, such as are found in the file only where they are left behind.
 
     Stability: provisional
     """
@@ -33,9 +39,17 @@ class Deleted(NamedTuple):
     n_slate_rows: int
     n_checkpoints: int
     oldest_key: tuple[int, str] | None
+    tombstones: tuple[str, ...] = ()
+    needles: tuple[str, ...] = field(default=(), compare=False)
 
 
 _NOTHING = Deleted(0, 0, 0, None)
+_N_NEEDLES = 32
+_DISTINCTIVE = 16  # characters of an id that nothing else is likely to hold
+_SOME = "SELECT at_us, uid FROM events ORDER BY at_us, uid LIMIT ?"
+_STALE = """\
+SELECT id FROM items WHERE removed = 1
+  AND id NOT IN (SELECT item_id FROM events) AND id NOT IN (SELECT item_id FROM slates)"""
 _Chosen = tuple[tuple[int, str], "str | None"]  # an event's key, and the slate that it owns
 _Place = tuple[tuple[int, str], tuple["str | None", int]]  # an event's key, and a position in its slate
 
@@ -98,17 +112,19 @@ def delete(writer: Writer, criteria: Criteria | None) -> Deleted:
         else:
             events, places = _resolve(cursor, writer.side, criteria)
             deleted = _delete_chosen(cursor, events, places)
+        deleted = replace(deleted, tombstones=_drop_tombstones(cursor))
         if deleted != _NOTHING:
+            erase.mark(cursor)
             writer.bump()
     return deleted
 
 
 def _delete_all(cursor: sqlite3.Cursor) -> Deleted:
-    oldest = cursor.execute("SELECT at_us, uid FROM events ORDER BY at_us, uid LIMIT 1").fetchone()
+    some = [key_of_row(row) for row in cursor.execute(_SOME, (_N_NEEDLES,)).fetchall()]
     n_events, n_slate_rows, n_checkpoints = (
         cursor.execute(f"DELETE FROM {table}").rowcount for table in ("events", "slates", "checkpoints")
     )
-    return Deleted(n_events, n_slate_rows, n_checkpoints, oldest and key_of_row(oldest))
+    return Deleted(n_events, n_slate_rows, n_checkpoints, some[0] if some else None, needles=_needles(some))
 
 
 def _delete_chosen(cursor: sqlite3.Cursor, events: list[_Chosen], places: list[_Place]) -> Deleted:
@@ -120,7 +136,24 @@ def _delete_chosen(cursor: sqlite3.Cursor, events: list[_Chosen], places: list[_
     slates = [(slate,) for _, slate in events if slate is not None]
     n_slate_rows = cursor.executemany("DELETE FROM slates WHERE slate = ?", slates).rowcount if slates else 0
     cursor.executemany("DELETE FROM slates WHERE slate = ? AND position = ?", [place for _, place in places])
-    return Deleted(len(events), n_slate_rows + len(places), drop_checkpoints_from(cursor, oldest), oldest)
+    needles = _needles([key for key, _ in events])
+    n_checkpoints = drop_checkpoints_from(cursor, oldest)
+    return Deleted(len(events), n_slate_rows + len(places), n_checkpoints, oldest, needles=needles)
+
+
+def _drop_tombstones(cursor: sqlite3.Cursor) -> tuple[str, ...]:
+    """Let go of removed items of which the log says nothing any more; their ids."""
+    if not cursor.execute("SELECT 1 FROM items WHERE removed = 1 LIMIT 1").fetchone():
+        return ()
+    stale = cursor.execute(_STALE).fetchall()
+    cursor.executemany("DELETE FROM items WHERE id = ?", stale)
+    return tuple(str(identifier) for (identifier,) in stale)
+
+
+def _needles(keys: list[tuple[int, str]]) -> tuple[str, ...]:
+    """Take ids evenly spread over the events, such as are not likely to stand anywhere else."""
+    telling = [uid for _, uid in keys if len(uid) >= _DISTINCTIVE]
+    return tuple(telling[:: len(telling) // _N_NEEDLES + 1])
 
 
 def _resolve(cursor: sqlite3.Cursor, side: sqlite3.Cursor, criteria: Criteria) -> tuple[list[_Chosen], list[_Place]]:

@@ -143,7 +143,7 @@ def file_id(path: str) -> tuple[int, int, int]:
 
 def _create_or_check(path: str) -> None:
     """Create the file when it is absent; refuse what is not a regular file."""
-    for side in ("-wal", "-shm", "-journal"):
+    for side in ("-wal", "-shm", "-journal", "-ballast"):
         if os.path.islink(path + side):  # noqa: PTH114 - pathlib is slow to import
             raise StoreError("a file beside the log is a symbolic link: remove it")
     try:

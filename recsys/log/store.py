@@ -8,14 +8,14 @@ transaction, and every error that leaves it is one of :mod:`recsys.errors`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, Literal, TypeVar, final
 
 from recsys.errors import InputError
-from recsys.log import catalogue, opening
+from recsys.log import ballast, catalogue, opening
 from recsys.log import events as log_events
 from recsys.log.connection import Block, Readers, Writer, view
 from recsys.log.rows import key_of_row
@@ -23,10 +23,12 @@ from recsys.types import Event, Item
 
 if TYPE_CHECKING:
     from recsys.log.deletion import Deleted
+    from recsys.log.erase import Erasure
 
 __all__ = ["Store"]
 
 Key = tuple[int, str]
+_T = TypeVar("_T")
 
 
 @final
@@ -234,8 +236,10 @@ class Store:
     ) -> Deleted:
         """Delete the events to which every given criterion applies, with all caches that knew them.
 
-        A slate goes with the event that showed it. With ``items``, the slates of the kind
-        ``"shown"`` to which the other criteria apply lose those items, and one left with none is deleted.
+        The same transaction says that an erasure is pending: ``erase`` comes next. Removed items of
+        which nothing reminds any more go too. A slate goes with the event that showed it. With ``items``,
+        the slates of the kind ``"shown"`` to which the other criteria apply lose those items, and one left
+        with none is deleted.
 
         Parameters
         ----------
@@ -265,6 +269,55 @@ class Store:
         if everything is criteria.empty:
             return deletion.delete(self._writer, None if everything else criteria)
         raise InputError("give either everything=True or at least one criterion", field="everything")
+
+    def erase(self, needles: Sequence[str] = (), *, wait_ms: int | None = None) -> Erasure:
+        """Let what was deleted leave the file too: the second phase of forgetting, of which the first is ``delete``.
+
+        Not inside ``transact``. While it is not finished the file says so (``erasure_pending``), and it may
+        be tried again at any time, also after the process has died.
+
+        Parameters
+        ----------
+        needles : sequence of str
+            Texts that must not be in the file afterwards, unless a row still holds them.
+        wait_ms : int, optional
+            How long to wait for readers, milliseconds; the store's busy timeout when not given.
+
+        Returns
+        -------
+        Erasure
+            Never raises for what stands in the way.
+
+        Cost: O(size of the file), most of it to write it anew.
+
+        Stability: provisional
+        """
+        from recsys.log import erase
+
+        return erase.erase(self._writer, self._path, needles, wait_ms)
+
+    def erasure_pending(self) -> bool:
+        """Whether bytes of deleted events may still stand in the file.
+
+        Stability: provisional
+        """
+        from recsys.log import erase
+
+        return erase.is_pending(self._writer, self._readers)
+
+    def keep_ballast(self) -> None:
+        """Hold ready the space that ``erase`` takes, in a file beside the log; where that cannot be, go without.
+
+        Stability: provisional
+        """
+        self._outside(ballast.keep)
+
+    def give_ballast(self) -> bool:
+        """Give up the space that was held ready; whether there was any.
+
+        Stability: provisional
+        """
+        return bool(self._outside(ballast.give))
 
     # The catalogue
 
@@ -382,7 +435,7 @@ class Store:
         return self._writer.maintain(lambda: self._writer.truncate_wal(wait_ms))
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of ``"db"``, ``"wal"`` and ``"shm"``; 0 for one that is absent.
+        """Bytes of ``"db"``, ``"wal"``, ``"shm"`` and ``"ballast"``; 0 for one that is absent.
 
         Stability: provisional
         """
@@ -404,5 +457,13 @@ class Store:
         with view(self._writer, self._readers) as (cursor, _):
             return soundness.findings(cursor)
 
+    def _outside(self, work: Callable[[str], _T]) -> _T | None:
+        """Do something to the files beside the log, where there is one and it is ours to use."""
+        self._writer.enter()
+        try:
+            return None if self._path == opening.MEMORY else work(self._path)
+        finally:
+            self._writer.lock.release()
 
-_FILES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"))
+
+_FILES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"), ("ballast", ballast.SIDE))

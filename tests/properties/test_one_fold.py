@@ -15,7 +15,7 @@ from recsys import Event, Recommender, live, portable
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.layout import NOBODY, PAST, PLACES
 from recsys.learn.versions import versions
-from recsys.log import deletion, events
+from recsys.log import deletion, erase, events, scan
 from recsys.rank import slate
 from recsys.testing import strategies as some
 from tests.properties.eyes import rebuilt_bytes, state_bytes
@@ -96,7 +96,8 @@ def _carries_no_slates(monkeypatch: Patch) -> None:
 
 
 def _leaves_deleted_bytes(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(Recommender, "_scrub", lambda _: True)
+    monkeypatch.setattr(erase, "_rewritten", lambda *_: "")
+    monkeypatch.setattr(scan, "scan", lambda *_: ([], 0, 0))
 
 
 FAULTS: Final[dict[str, Callable[[Patch], None]]] = {

@@ -1,0 +1,93 @@
+"""Reading through the log's own files for what must not be in them.
+
+To open a file that SQLite has open and close it again would drop every lock that this process holds on it. So a
+descriptor opened here stays open until the process has closed its last connection to the log (:func:`let_go`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+__all__ = ["SIDES", "let_go", "scan"]
+
+SIDES = ("", "-wal", "-shm", "-journal")  # the files of a log: what is added to its path
+
+_CHUNK = 1 << 22  # bytes read at a time
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+_Id = tuple[int, int]
+_OPEN: dict[str, dict[_Id, int]] = {}  # path of the log -> device and inode of a file -> its descriptor
+
+
+def scan(path: str, needles: Sequence[str]) -> tuple[list[str], int, int]:
+    """Find which of the texts are in the files of a log, as UTF-8.
+
+    Parameters
+    ----------
+    path : str
+        Of the log, absolute.
+    needles : sequence of str
+        What to look for.
+
+    Returns
+    -------
+    found : list of str
+        Those that are there.
+    n_files, size_bytes : int
+        What was read. O(size of the files × needles).
+
+    Stability: provisional
+    """
+    encoded = [needle.encode() for needle in needles]
+    found: set[int] = set()
+    n_files = size_bytes = 0
+    for side in SIDES:
+        descriptor = _descriptor(path, path + side)
+        if descriptor is not None:
+            n_files += 1
+            size_bytes += _search(descriptor, encoded, found)
+    return [needles[number] for number in sorted(found)], n_files, size_bytes
+
+
+def let_go(path: str) -> None:
+    """Close what was opened for a log to which this process has no connection any more.
+
+    Stability: provisional
+    """
+    for descriptor in _OPEN.pop(path, {}).values():
+        with suppress(OSError):
+            os.close(descriptor)
+
+
+def _descriptor(path: str, file: str) -> int | None:
+    """Give the descriptor that is open for a file, or open one; None when there is no such file."""
+    opened = _OPEN.setdefault(path, {})
+    try:
+        status = os.lstat(file)
+        identity = (status.st_dev, status.st_ino)
+        if identity not in opened:
+            opened[identity] = os.open(file, _READ_ONLY)
+    except OSError:
+        return None
+    return opened[identity]
+
+
+def _search(descriptor: int, needles: Sequence[bytes], found: set[int]) -> int:
+    """Add to ``found`` the numbers of the needles that are in the file; its size in bytes."""
+    longest = max(map(len, needles), default=1)
+    kept, at = b"", 0
+    while piece := _read(descriptor, at):
+        at += len(piece)
+        text = kept + piece
+        found.update(number for number, needle in enumerate(needles) if number not in found and needle in text)
+        kept = text[len(text) - longest + 1 :] if longest > 1 else b""
+    return at
+
+
+def _read(descriptor: int, at: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, _CHUNK, at)
+    os.lseek(descriptor, at, os.SEEK_SET)  # Windows
+    return os.read(descriptor, _CHUNK)
