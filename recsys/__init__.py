@@ -11,6 +11,7 @@ from recsys.errors import (
     BusyError,
     CheckpointError,
     ClosedError,
+    ConsentError,
     CorruptError,
     ForkedError,
     FullError,
@@ -29,6 +30,7 @@ from recsys.settings import Settings
 from recsys.types import Event, Item, Reason, Recommendation, Slate
 
 if _typing.TYPE_CHECKING:
+    from recsys.log.aside import set_aside
     from recsys.reports import (
         Evaluation,
         Explanation,
@@ -45,6 +47,7 @@ __all__ = [
     "BusyError",
     "CheckpointError",
     "ClosedError",
+    "ConsentError",
     "CorruptError",
     "Evaluation",
     "Event",
@@ -73,12 +76,17 @@ __all__ = [
     "Term",
     "VersionError",
     "WrongKeyError",
+    "set_aside",
 ]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Load the records of reports when one is first asked for."""
+    """Load the records of reports, and what is seldom needed, when one is first asked for."""
+    if name == "set_aside":
+        from recsys.log.aside import set_aside
+
+        return set_aside
     if name in __all__:
         from recsys import reports
 

@@ -7,6 +7,7 @@
     ├─ StateError(RuntimeError)      the recommender cannot do this now
     │  ├─ ClosedError                it was closed
     │  ├─ PausedError                it is paused: nothing is written
+    │  ├─ ConsentError               the person has not allowed it: nothing is written
     │  └─ ForkedError                it was opened by the parent of this process
     ├─ StoreError(OSError)           the file
     │  ├─ BusyError                  another process holds it: try again
@@ -27,6 +28,7 @@ __all__ = [
     "BusyError",
     "CheckpointError",
     "ClosedError",
+    "ConsentError",
     "CorruptError",
     "ForkedError",
     "FullError",
@@ -84,6 +86,15 @@ class PausedError(StateError):
     """The recommender is paused, so nothing may be written; call ``resume()`` first.
 
     Stability: stable
+    """
+
+
+class ConsentError(StateError):
+    """``Settings(require_consent=True)``, and the person has not consented, so nothing may be written.
+
+    Ask, and call ``consent(purpose)`` when the answer is yes.
+
+    Stability: provisional
     """
 
 

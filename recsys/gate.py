@@ -6,7 +6,7 @@ import os
 from _thread import RLock  # which `threading` hands on, and takes a millisecond to load
 from typing import final
 
-from recsys.errors import ClosedError, ForkedError, PausedError
+from recsys.errors import ClosedError, ConsentError, ForkedError, PausedError
 
 __all__ = ["Gate"]
 
@@ -16,7 +16,8 @@ class Gate:
     """Lets one thread in at a time: ``with gate.reading:``, ``with gate.writing:``. Both nest.
 
     Raises ``ForkedError`` in a forked child, ``ClosedError`` once ``closed`` is set, and for
-    writing ``PausedError`` while ``paused`` is set.
+    writing ``PausedError`` while ``paused`` is set and ``ConsentError`` while ``withheld`` is. What the app
+    says of itself, its catalogue, may be written without consent: ``with gate.arranging:``.
     """
 
     def __init__(self) -> None:
@@ -24,8 +25,10 @@ class Gate:
         self.pid = os.getpid()
         self.closed = False
         self.paused = False
-        self.reading = _Entry(self, writing=False)
-        self.writing = _Entry(self, writing=True)
+        self.withheld = False
+        self.reading = _Entry(self)
+        self.arranging = _Entry(self, unpaused=True)
+        self.writing = _Entry(self, unpaused=True, allowed=True)
 
     @property
     def forked(self) -> bool:
@@ -35,22 +38,25 @@ class Gate:
 
 @final
 class _Entry:
-    __slots__ = ("_gate", "_writing")
+    __slots__ = ("_allowed", "_gate", "_unpaused")
 
-    def __init__(self, gate: Gate, *, writing: bool) -> None:
+    def __init__(self, gate: Gate, *, unpaused: bool = False, allowed: bool = False) -> None:
         self._gate = gate
-        self._writing = writing
+        self._unpaused = unpaused
+        self._allowed = allowed
 
     def __enter__(self) -> None:
         gate = self._gate
         if gate.forked:  # before the lock, which another thread may have held when this process was forked
             raise ForkedError("this was opened before a fork: open a new one in the child")
         gate.lock.acquire()
-        if gate.closed or (gate.paused and self._writing):
+        if gate.closed or (gate.paused and self._unpaused) or (gate.withheld and self._allowed):
             gate.lock.release()
             if gate.closed:
                 raise ClosedError("this was closed: open a new one")
-            raise PausedError("paused: nothing is written until resume()")
+            if gate.paused:
+                raise PausedError("paused: nothing is written until resume()")
+            raise ConsentError("nothing is written without the person's consent: ask, then call consent(purpose)")
 
     def __exit__(self, *_: object) -> None:
         self._gate.lock.release()

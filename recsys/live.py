@@ -21,6 +21,7 @@ from recsys.types import Event
 
 if TYPE_CHECKING:
     from recsys.log import Store
+    from recsys.mask import Mask
     from recsys.prior import Prior
     from recsys.settings import Settings
 
@@ -41,12 +42,13 @@ class Live:
     Stability: provisional
     """
 
-    def __init__(self, store: Store, prior: Prior, settings: Settings) -> None:
+    def __init__(self, store: Store, prior: Prior, settings: Settings, mask: Mask | None = None) -> None:
         self._store = store
         self._prior = prior
         self._settings = settings
-        self.basis = basis(prior, settings)
-        self.state: State = new_state(prior, settings)
+        self._own_basis = basis(prior, settings)
+        self.mask = mask
+        self.state: State = self.blank()
         self.key: Key | None = None
         self._saved = 0  # events in the newest checkpoint
         self._blob_bytes = 0
@@ -54,6 +56,26 @@ class Live:
         self._broken = False
         self.passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
         self.load()
+
+    @property
+    def basis(self) -> str:
+        """A digest of all that the state depends on besides the log."""
+        return self._own_basis if self.mask is None else f"{self._own_basis}-{self.mask.digest}"
+
+    def blank(self) -> State:
+        """Give the state before any event."""
+        return new_state(self._prior, self._settings)
+
+    def fold_into(self, state: State, event: Event) -> None:
+        """Fold what may be learnt of an event."""
+        seen = event if self.mask is None else self.mask.seen(event)
+        if seen is not None:
+            fold(state, seen)
+
+    def adopt(self, state: State, key: Key | None) -> None:
+        """Take over a state that was folded elsewhere, with the key of its newest event."""
+        self.state, self.key, self.passed = state, key, None
+        self._saved, self._broken = 0, False
 
     def load(self, near: Key | None = None) -> int:
         """Build the state anew from the newest fitting checkpoint; returns how many events were folded.
@@ -79,7 +101,7 @@ class Live:
         self._broken = True
         n = 0
         for event in self._store.events(after=self.key):
-            fold(self.state, event)
+            self.fold_into(self.state, event)
             self.key = event.key
             n += 1
         self._broken = False
@@ -89,7 +111,7 @@ class Live:
         """Fold events just appended, in the log's order and all beyond the state."""
         self._broken = True
         for event in events:
-            fold(self.state, event)
+            self.fold_into(self.state, event)
             self.key = event.key
         self._broken = False
 
@@ -128,9 +150,9 @@ class Live:
 
     def rebuilt(self) -> State:
         """Fold the whole log from the beginning, without any checkpoint, and return that state."""
-        state = new_state(self._prior, self._settings)
+        state = self.blank()
         for event in self._store.events():
-            fold(state, event)
+            self.fold_into(state, event)
         return state
 
     def agrees(self) -> bool:
@@ -141,13 +163,17 @@ class Live:
         """Fold up to the last round number of events before ``near``, if that is far, and take a checkpoint there."""
         every = self._settings.checkpoint_events
         n_wanted = self._store.n_events(before=near) // every * every
-        if n_wanted - self.state.n_events < every:
+        n = self.state.n_events  # or more, where events are hidden from the fold
+        if self.mask is not None:
+            n = 0 if self.key is None else self._store.n_events(before=self.key) + 1
+        if n_wanted - n < every:
             return
         for event in self._store.events(after=self.key, until=near):
-            fold(self.state, event)
+            self.fold_into(self.state, event)
             self.key = event.key
-            if self.state.n_events == n_wanted:
-                self.passed = (event.key, n_wanted, encode(self.state, self.basis))
+            n += 1
+            if n == n_wanted:
+                self.passed = (event.key, self.state.n_events, encode(self.state, self.basis))
                 return
 
     def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:
@@ -166,7 +192,7 @@ class Live:
                 continue
             self._blob_bytes = size
             return state, key
-        return new_state(self._prior, self._settings), None
+        return self.blank(), None
 
     def _kept(self, damaged: list[Key]) -> list[tuple[Key, int, str, int]]:
         try:
@@ -196,19 +222,24 @@ class Live:
         return surplus
 
 
-def keyed(given_events: list[tuple[Event, bool]], newest_us: int) -> list[Event]:
+def keyed(given_events: list[tuple[Event, bool]], newest_us: int, resolution_us: int = 1) -> list[Event]:
     """Give every event a uid, and those without a time one after all others.
 
     Uids are random but rise in the order given, so events with equal times keep it. When this
-    machine's clock stands more than a day before the newest event, the clock is believed.
+    machine's clock stands more than a day before the newest event, the clock is believed. Times are rounded down to
+    the resolution; of events that then fall together with the newest, each comes a microsecond after the one before.
     """
     drawn = sorted(new_uid() for _ in given_events) if len(given_events) > 1 else [new_uid()]
     found = []
     for (event, timed), uid in zip(given_events, drawn, strict=True):
         at_us = event.at_us
-        if not timed:
-            if newest_us >= at_us > newest_us - _A_DAY_US:
+        if resolution_us > 1:
+            at_us -= at_us % resolution_us
+            if timed and at_us == newest_us - newest_us % resolution_us:
                 at_us = newest_us + 1
+        if not timed and newest_us >= at_us > newest_us - _A_DAY_US:
+            at_us = newest_us + 1
+        if resolution_us > 1 or not timed:
             newest_us = max(newest_us, at_us)
         found.append(_keyed(event, at_us, event.uid or uid))
     return found

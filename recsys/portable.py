@@ -22,7 +22,7 @@ __all__ = ["Record", "gather", "read", "write"]
 FORMAT: Final = 1
 _MAX_LINE: Final = 16_000_000  # characters
 
-Record = tuple[Item | None, str | None, Event | None]  # exactly one is set: an item, a removed id, an event
+Record = tuple[Item | None, Item | None, Event | None]  # exactly one is set: an item, a removed one, an event
 
 
 def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], events: Iterable[Event]) -> int:
@@ -77,8 +77,8 @@ def read(path: str | os.PathLike[str]) -> Iterator[Record]:
         raise StoreError("the file cannot be read") from None
 
 
-def gather(path: str | os.PathLike[str]) -> tuple[list[Item], list[str], list[Event]]:
-    """Read a whole export: the items, the ids of those removed, and the events. Raises as :func:`read` does."""
+def gather(path: str | os.PathLike[str]) -> tuple[list[Item], list[Item], list[Event]]:
+    """Read a whole export: the items, those removed, and the events. Raises as :func:`read` does."""
     records = list(read(path))
     return (
         [item for item, _, _ in records if item is not None],
@@ -94,7 +94,7 @@ def _write_lines(file: IO[str], items: Iterable[tuple[Item, bool]], events: Iter
     line({"recsys": FORMAT})
     for item, removed in items:
         if removed:
-            line({"removed": item.id})
+            line({"removed": {"id": item.id, "tags": item.tags} if item.tags else item.id})
         else:
             line({"item": {**item.attributes, "id": item.id, "title": item.title, "tags": item.tags}})
     n = 0
@@ -151,7 +151,7 @@ def _record(record: object) -> Record:
     if what == "item":
         return item_of(cast("dict[str, object]", content)), None, None
     if what == "removed":
-        return None, item_of({"id": content}).id, None
+        return None, item_of(cast("dict[str, object]", content) if isinstance(content, dict) else {"id": content}), None
     if what != "event" or not isinstance(content, dict):
         raise ValueError(what)
     fields = cast("dict[str, object]", content)

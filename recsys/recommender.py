@@ -8,21 +8,18 @@ learnt from it in memory (:mod:`recsys.learn`), and answers from that
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
 from recsys import inputs
-from recsys.errors import FullError, InputError, StoreError
-from recsys.gate import Gate
+from recsys.errors import InputError, StoreError
 from recsys.inputs import At, EventLike, ItemLike
+from recsys.keeping import Keeping
 from recsys.learn.features import FEATURE_VERSION
-from recsys.live import Live, keyed
-from recsys.log import SCHEMA_VERSION, Store
+from recsys.log import SCHEMA_VERSION
 from recsys.prior import Prior
-from recsys.rank.candidates import Catalogue, Pool, everything_known, given
+from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
 from recsys.settings import Settings
 from recsys.types import Context, Event, Item, Slate
@@ -37,7 +34,7 @@ _EXPLAINED_EVENTS = 100
 
 
 @final
-class Recommender:
+class Recommender(Keeping):
     """A recommender for one person, in one file.
 
     Parameters
@@ -91,22 +88,7 @@ class Recommender:
             raise InputError("key: encryption at rest is not available in this version", field="key")
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
-        self._settings = settings or Settings()
-        self._prior = Prior.of(prior)
-        self._gate = Gate()
-        self._stale = False  # another process changed more than it added, and that is yet to be taken in
-        self._store = Store(
-            path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms
-        )
-        try:
-            if self._store.erasure_pending():  # before anything else
-                self._store.erase(wait_ms=0)
-            self._catalogue = Catalogue(self._store.items())
-            self._live = Live(self._store, self._prior, self._settings)
-            self._keep_ballast()
-        except BaseException:
-            self._store.close()
-            raise
+        super().__init__(path, settings or Settings(), Prior.of(prior))
 
     def __enter__(self) -> Recommender:
         return self
@@ -142,12 +124,8 @@ class Recommender:
         Stability: stable
         """
         found = inputs.items_of(items)
-        with self._gate.writing:
-            with self._store.transact():
-                self._sync()
-                n = self._store.put_items(found)
-            self._catalogue.put(found)
-            return n
+        with self._gate.arranging:
+            return self._put(found)
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take items out of the catalogue. Their history stays; they are not recommended any more.
@@ -160,16 +138,8 @@ class Recommender:
         Stability: stable
         """
         found = inputs.texts(ids, "ids", "id", inputs.LIMITS["candidates"])
-        with self._gate.writing:
-            with self._store.transact():
-                self._sync()
-                slots, catalogue = self._live.state.behaviour.slots, self._catalogue
-                gone = [i for i in found if (i in catalogue.items or i in slots) and i not in catalogue.removed]
-                tombstones = {item_id for item_id in gone if item_id in slots}
-                self._store.put_items([Item(item_id) for item_id in tombstones if item_id not in catalogue.items])
-                self._store.drop_items(gone, keep_tombstone=tombstones)
-            self._catalogue.drop(gone, tombstones)
-            return len(gone)
+        with self._gate.arranging:
+            return self._take_out(found)
 
     # -- what happens -----------------------------------------------------------
 
@@ -388,7 +358,10 @@ class Recommender:
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
+            mask = self._live.mask
             events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
+            if mask is not None:  # what was never learnt explains nothing
+                events = [event for event in events if mask.seen(event) is not None]
             return explanation(self._live.state, self._catalogue, self._everything((), None), question, wanted, events)
 
     def profile(self) -> Profile:
@@ -413,7 +386,9 @@ class Recommender:
 
         with self._gate.reading:
             self._sync()
-            events = self._store.events()
+            events, mask = self._store.events(), self._live.mask
+        if mask is not None:
+            events = filter(None, map(mask.seen, events))
         return evaluate_log(events, self._settings, self._prior)
 
     # -- the person's rights --------------------------------------------------------
@@ -468,6 +443,41 @@ class Recommender:
         with self._gate.writing:
             return self._forget(delete)
 
+    def consent(self, purpose: str, *, at: At = None) -> None:
+        """Note that the person allows a purpose; with ``Settings(require_consent=True)`` this lets writing begin.
+
+        Parameters
+        ----------
+        purpose : str
+            In the person's words, 1 to 256 characters. Kept with the time, until :meth:`withdraw`.
+        at : datetime or float, optional
+            When; None: now. A purpose allowed before keeps its time.
+
+        Stability: provisional
+        """
+        words, (at_us, _) = inputs.text(purpose, "purpose", "value"), inputs.moment_of(at)
+        with self._gate.arranging:
+            self._consent(words, at_us)
+
+    def consents(self) -> dict[str, float]:
+        """Give what was allowed: purpose to the time, seconds since 1970-01-01 UTC. A pure read.
+
+        Stability: provisional
+        """
+        with self._gate.reading:
+            return {purpose: at_us / 1e6 for purpose, at_us in self._store.consents().items()}
+
+    def withdraw(self) -> Receipt:
+        """Take every consent back: all that was recorded is forgotten, as by ``forget(everything=True)``.
+
+        With ``Settings(require_consent=True)`` nothing is written from then on, until ``consent``. The catalogue, which
+        is the app's, stays.
+
+        Stability: provisional
+        """
+        with self._gate.writing:
+            return self._withdraw()
+
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write everything in the file as JSON Lines, to a new file of mode 0600; returns the number of events.
 
@@ -494,14 +504,7 @@ class Recommender:
 
         items, removed, events = portable.gather(path)
         with self._gate.writing:
-            with self._store.transact():
-                self._sync()
-                self._store.put_items(inputs.items_of(items + [Item(item_id) for item_id in removed]))
-                self._store.drop_items(removed, keep_tombstone=set(removed))
-                n = len(self._store.append(sorted(events, key=lambda event: event.key), late=True))
-            self._catalogue = Catalogue(self._store.items())
-            self._reload()
-            return n
+            return self._take_in(items, removed, events)
 
     def pause(self) -> None:
         """Write nothing from now on: the file's bytes stay as they are. Answers go on.
@@ -525,29 +528,33 @@ class Recommender:
 
     # -- housekeeping -------------------------------------------------------------
 
-    def maintain(self, budget_ms: float = 50.0) -> bool:
+    def maintain(self, budget_ms: float = 50.0, *, at: At = None) -> bool:
         """Do one bounded step of background work; True while more remains.
 
-        A step is finishing a pending erasure, or writing a checkpoint, so that the next open is quick.
-        While paused nothing is done.
+        A step is finishing a pending erasure; learning a slice of what stays when ``Settings`` (``keep_days``,
+        ``keep_events``)
+        lets something go, and letting it go; or writing a checkpoint, so that the next open is quick. While paused
+        nothing is done.
 
         Parameters
         ----------
         budget_ms : float
-            0 does nothing. Steps here are single: one takes milliseconds, an erasure as long as the file is large.
+            0 does nothing. Steps that write are single: one takes milliseconds, an erasure as long as the file is
+            large.
+        at : datetime or float, optional
+            The moment from which ``keep_days`` counts back; None: now.
 
         Stability: stable
         """
         budget = inputs.finite(budget_ms, "budget_ms", 0.0, 3_600_000.0)
+        now_us, _ = inputs.moment_of(at)
         with self._gate.reading:
             self._sync()
-            if budget and not self._gate.paused:
-                if self._store.erasure_pending():
-                    self._store.erase(wait_ms=0)
-                elif self._live.worth_saving:
-                    self._save()
-                self._keep_ballast()
-            return not self._gate.paused and (self._live.worth_saving or self._store.erasure_pending())
+            if self._gate.paused:
+                return False
+            if budget:
+                self._step(budget, now_us)
+            return self._is_work_left(now_us)
 
     def check(self) -> list[Finding]:
         """Say whether the file is sound, and whether what was learnt equals what the log teaches. O(events).
@@ -603,110 +610,9 @@ class Recommender:
                 return
             self._gate.closed = True
             try:
-                if not self._gate.paused and self._live.worth_saving:
+                if not self._gate.paused and not self._gate.withheld and self._live.worth_saving:
                     self._save()
             except StoreError:
                 pass  # a checkpoint is a cache: the next open folds a little more
             finally:
                 self._store.close()
-
-    # -- inside ---------------------------------------------------------------------
-
-    def _append(self, given_events: list[tuple[Event, bool]]) -> list[str]:
-        """Write events and learn them; the ids in the order given."""
-        with self._gate.writing:
-            if not given_events:
-                return []
-            live = self._live
-            with self._store.transact():
-                self._sync()
-                events = keyed(given_events, -1 if live.key is None else live.key[0])
-                ordered = sorted(events, key=lambda event: event.key)
-                late = live.is_late(ordered[0].key)
-                learnt = self._store.append(ordered, late=late)
-            with suppress(StoreError):  # The events are durable: what fails from here on is made good by the next call.
-                if late:
-                    self._reload(ordered[0].key)
-                else:
-                    live.learn(learnt)
-                if live.due:
-                    self._save()
-            return [event.uid for event in events]
-
-    def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None) -> Pool:
-        state = self._live.state
-        return everything_known(state.behaviour, self._catalogue, state.steers, tuple(exclude), where)
-
-    def _sync(self) -> bool:
-        """Take in what other processes did, and mend what an interrupted call left; whether they did anything."""
-        change = self._store.observe()
-        self._stale = self._stale or change == "changed"
-        if self._stale:
-            self._catalogue = Catalogue(self._store.items())
-            self._reload()
-            self._stale = False
-        elif change == "grown":
-            self._live.follow()
-        self._live.mend()
-        return change != "same"
-
-    def _save(self) -> None:
-        """Write a checkpoint of what the log teaches: nobody can write in between."""
-        with self._store.transact():
-            self._sync()
-            self._live.save()
-
-    def _reload(self, near: tuple[int, str] | None = None) -> int:
-        """Learn anew, after a change of the log near a key if one is given; returns how many events were folded."""
-        self._catalogue.forget_slots()
-        n_folded = self._live.load(near)
-        if self._live.passed:  # kept, so that the next change near it costs less
-            with suppress(StoreError):
-                self._save()
-        return n_folded
-
-    def _forget(self, delete: Callable[[], Deleted]) -> Receipt:
-        """Delete, in one transaction with what knew of it; learn anew what is left; let it leave the file."""
-        from recsys.reports import Receipt
-
-        started = time.perf_counter()
-        try:
-            deleted = self._deleted(delete)
-        except FullError:
-            if not self._store.give_ballast():
-                raise
-            deleted = self._deleted(delete)
-        n_checkpoints, n_refolded = self._live.n_saved, 0
-        if deleted.oldest_key is not None:
-            n_refolded = self._reload(deleted.oldest_key)
-        self._catalogue.drop(deleted.tombstones, ())
-        erased = self._store.erase(deleted.needles)
-        self._keep_ballast()
-        rebuilt = {
-            "state": deleted.oldest_key is not None,
-            "checkpoint": self._live.n_saved > n_checkpoints,
-            "file": not erased.reason,
-        }
-        return Receipt(
-            status="pending" if erased.reason else "erased",
-            reason=erased.reason,
-            n_events=deleted.n_events,
-            n_slate_rows=deleted.n_slate_rows,
-            n_checkpoints=deleted.n_checkpoints,
-            n_items=len(deleted.tombstones),
-            n_set_aside=0,
-            rebuilt=tuple(what for what, done in rebuilt.items() if done),
-            n_refolded=n_refolded,
-            n_files=erased.n_files,
-            size_bytes=erased.size_bytes,
-            ms=(time.perf_counter() - started) * 1000.0,
-        )
-
-    def _deleted(self, delete: Callable[[], Deleted]) -> Deleted:
-        with self._store.transact():
-            self._sync()
-            return delete()
-
-    def _keep_ballast(self) -> None:
-        if self._settings.ballast:
-            self._store.keep_ballast()

@@ -7,13 +7,13 @@ settings is learnt anew with them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from recsys.errors import InputError
 
-__all__ = ["DEFAULT_KIND_WEIGHTS", "Settings"]
+__all__ = ["DEFAULT_KIND_WEIGHTS", "RESOLUTIONS_US", "Settings"]
 
 # How much evidence one event of a kind is. Negative: evidence against the item.
 DEFAULT_KIND_WEIGHTS: Mapping[str, float] = MappingProxyType(
@@ -33,6 +33,12 @@ DEFAULT_KIND_WEIGHTS: Mapping[str, float] = MappingProxyType(
     }
 )
 
+RESOLUTIONS_US: Mapping[str, int] = MappingProxyType(
+    {"microsecond": 1, "second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
+)
+
+_LONGEST_KIND = 64  # as recsys.inputs has it
+_LONGEST_TAG = 128
 _SYNCHRONOUS = ("full", "normal")
 
 
@@ -55,6 +61,17 @@ class Settings:
         the death of the process; a power cut may take the last moments.
     busy_timeout_ms : int
         How long to wait for another process that is writing, 0 to 600,000.
+    keep_days : int, optional
+        ``maintain`` erases what is older: it keeps the last so many whole days in UTC, today being one; 1 to 36,500.
+    keep_events : int, optional
+        ``maintain`` erases the oldest when there are more; a sixteenth more than it has to, so that it need not
+        do so again at once; 16 to 100,000,000.
+    time_resolution : {"microsecond", "second", "minute", "hour", "day"}
+        Times are rounded down to this before they are written; the order of what is recorded stays.
+    never_learn : iterable of str
+        Tags. What the log says of items with one of them is kept, but nothing is ever learnt from it.
+    require_consent : bool
+        Nothing is written, and no file is made, before :meth:`Recommender.consent`.
     ballast : bool
         Hold a little more space than the file has, in a file beside it, so that forgetting works when the disk is full.
 
@@ -72,13 +89,23 @@ class Settings:
     checkpoint_events: int = 1024
     synchronous: str = "full"
     busy_timeout_ms: int = 5000
+    keep_days: int | None = None
+    keep_events: int | None = None
+    time_resolution: str = "microsecond"
+    never_learn: Collection[str] = ()
+    require_consent: bool = False
     ballast: bool = True
 
     def __post_init__(self) -> None:
         weights = dict(DEFAULT_KIND_WEIGHTS)
-        for kind, weight in dict(self.kind_weights).items():
-            if not isinstance(kind, str) or kind in ("", "shown", "steer"):
-                raise InputError("kinds are non-empty strings other than 'shown' and 'steer'", field="kind_weights")
+        if not isinstance(self.kind_weights, Mapping):
+            raise InputError("kind_weights: a mapping of kinds to numbers is needed", field="kind_weights")
+        for kind, weight in self.kind_weights.items():
+            if not isinstance(kind, str) or kind in ("", "shown", "steer") or len(kind) > _LONGEST_KIND:
+                raise InputError(
+                    f"kinds are strings of 1 to {_LONGEST_KIND} characters other than 'shown' and 'steer'",
+                    field="kind_weights",
+                )
             weights[kind] = _number(weight, "kind_weights", -10.0, 10.0)
         object.__setattr__(self, "kind_weights", MappingProxyType(weights))
         _number(self.session_gap_minutes, "session_gap_minutes", 0.001, 1e6)
@@ -87,15 +114,20 @@ class Settings:
         _integer(self.busy_timeout_ms, "busy_timeout_ms", 0, 600_000)
         if self.synchronous not in _SYNCHRONOUS:
             raise InputError('synchronous is "full" or "normal"', field="synchronous")
-        if not isinstance(self.ballast, bool):
-            raise InputError("ballast: True or False", field="ballast")
+        for name in ("require_consent", "ballast"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}: True or False", field=name)
+        for name, low, high in (("keep_days", 1, 36_500), ("keep_events", 16, 100_000_000)):
+            if getattr(self, name) is not None:
+                _integer(getattr(self, name), name, low, high)
+        if self.time_resolution not in RESOLUTIONS_US:
+            raise InputError(f"time_resolution is one of {', '.join(RESOLUTIONS_US)}", field="time_resolution")
+        object.__setattr__(self, "never_learn", _tags(self.never_learn))
 
     def learning(self) -> dict[str, object]:
         """The part that what is learnt depends on, as plain JSON values."""
-        storage = ("checkpoint_events", "synchronous", "busy_timeout_ms", "ballast")
-        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in storage}
-        plain["kind_weights"] = dict(sorted(self.kind_weights.items()))
-        return plain
+        plain = {name: getattr(self, name) for name in ("session_gap_minutes", "choice_set_size")}
+        return {**plain, "kind_weights": dict(sorted(self.kind_weights.items()))}
 
 
 def _number(value: object, name: str, low: float, high: float) -> float:
@@ -112,3 +144,11 @@ def _integer(value: object, name: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise InputError(f"{name}: must lie in [{low}, {high}]", field=name)
     return value
+
+
+def _tags(given: object) -> tuple[str, ...]:
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Collection):
+        raise InputError("never_learn: a list of tags is needed", field="never_learn")
+    if not all(isinstance(tag, str) and 0 < len(tag) <= _LONGEST_TAG for tag in given):
+        raise InputError(f"never_learn: tags are strings of 1 to {_LONGEST_TAG} characters", field="never_learn")
+    return tuple(sorted(set(given)))

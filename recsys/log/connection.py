@@ -20,7 +20,7 @@ from recsys.errors import ClosedError, ForkedError, RecsysError, StoreError
 from recsys.log import opening, scan
 from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated
 
-__all__ = ["Block", "Reader", "Readers", "Writer", "view"]
+__all__ = ["Block", "Reader", "Readers", "Writer", "is_open", "view"]
 
 _T = TypeVar("_T")
 _MAX_IDLE_READERS = 4
@@ -200,7 +200,7 @@ class Writer:
             self.cursor.close()  # An open statement would keep the file open beyond the connection's own close.
             self.db.close()
             _WRITERS.discard(self)
-            if not any(other.path == self.path for other in list(_WRITERS)):
+            if not is_open(self.path):
                 scan.let_go(self.path)
 
     def _end(self, *, commit: bool) -> None:
@@ -385,6 +385,14 @@ def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Curs
         raise translated(error) from None
     finally:
         readers.give_back(reader)
+
+
+def is_open(path: str) -> bool:
+    """Whether this process has a store open at the path.
+
+    Stability: provisional
+    """
+    return any(writer.path == path for writer in list(_WRITERS))
 
 
 def _forked() -> RecsysError:

@@ -10,7 +10,7 @@ from recsys.errors import InputError
 from recsys.log import erase
 from recsys.log.connection import Writer
 from recsys.log.events import drop_checkpoints_from
-from recsys.log.rows import key_of_row, texts_of
+from recsys.log.rows import check_key, key_of_row, texts_of
 
 __all__ = ["Criteria", "Deleted", "delete"]
 
@@ -68,17 +68,22 @@ class Criteria:
         kinds: Iterable[str] | None,
         since_us: int | None,
         until_us: int | None,
+        until: tuple[int, str] | None = None,
     ) -> None:
         self.uids = None if uids is None else texts_of(uids, "uids")
         self.items = None if items is None else texts_of(items, "items")
         self.kinds = None if kinds is None else texts_of(kinds, "kinds")
         self.since_us = _time(since_us, "since_us")
         self.until_us = _time(until_us, "until_us")
+        self.until = until
+        if until is not None:
+            check_key(until, "until")
 
     @property
     def empty(self) -> bool:
         """Whether no criterion was given at all."""
-        return all(given is None for given in (self.uids, self.items, self.kinds, self.since_us, self.until_us))
+        given = (self.uids, self.items, self.kinds, self.since_us, self.until_us, self.until)
+        return all(criterion is None for criterion in given)
 
     def fits(self, uid: object, kind: object) -> bool:
         """Whether the criteria other than times and items apply."""
@@ -92,6 +97,9 @@ class Criteria:
             if moment is not None:
                 parts.append(text)
                 parameters.append(moment)
+        if self.until is not None:
+            parts.append("(at_us, uid) <= (?, ?)")
+            parameters += self.until
         lists = (
             ("uid IN ({})", self.uids),
             ("kind IN ({})", self.kinds),

@@ -21,7 +21,7 @@ from recsys.log.rows import (
 )
 from recsys.types import Event, Scalar
 
-__all__ = ["append", "drop_checkpoints_from", "find", "of_item", "stream"]
+__all__ = ["append", "drop_checkpoints_from", "find", "mentioned", "of_item", "stream"]
 
 Key = tuple[int, str]
 
@@ -92,6 +92,16 @@ def find(writer: Writer, readers: Readers | None, uids: Iterable[str]) -> list[E
             sql = f"{_SELECT} WHERE uid IN ({', '.join('?' * len(chunk))})"
             found += _decoded(side, cursor.execute(sql, chunk).fetchall())
     return sorted(found, key=lambda event: event.key)
+
+
+def mentioned(writer: Writer, readers: Readers | None, ids: Iterable[str]) -> set[str]:
+    """See ``Store.mentions``."""
+    wanted = texts_of(ids, "ids")
+    if not wanted:
+        return set()
+    with view(writer, readers) as (cursor, _):
+        rows = cursor.execute("SELECT item_id FROM events UNION SELECT item_id FROM slates").fetchall()
+    return {identifier for (identifier,) in rows if identifier in wanted}
 
 
 def _insert_all(cursor: sqlite3.Cursor, events: Sequence[Event], rows: list[EventRow]) -> list[Event]:

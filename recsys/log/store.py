@@ -219,10 +219,38 @@ class Store:
 
         Stability: provisional
         """
-        with view(self._writer, self._readers) as (cursor, _):
-            cursor.execute("SELECT at_us, uid FROM events ORDER BY at_us DESC, uid DESC LIMIT 1")
-            row = cursor.fetchone()
-        return row and key_of_row(row)
+        return self._key("ORDER BY at_us DESC, uid DESC LIMIT 1")
+
+    def oldest(self) -> Key | None:
+        """The least ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
+
+        Stability: provisional
+        """
+        return self._key("ORDER BY at_us, uid LIMIT 1")
+
+    def key_at(self, number: int) -> Key:
+        """The key of the event with this number, from 0, in the order of the log. Cost: O(number), in C.
+
+        Raises
+        ------
+        InputError
+            When there are not so many.
+
+        Stability: provisional
+        """
+        if type(number) is not int or not 0 <= number < 2**63:
+            raise InputError("number: an integer from 0 is needed", field="number")
+        key = self._key(f"ORDER BY at_us, uid LIMIT 1 OFFSET {number}")
+        if key is None:
+            raise InputError("number: there are not so many events", field="number")
+        return key
+
+    def mentions(self, ids: Iterable[str]) -> set[str]:
+        """Which of these items the log says anything of. Cost: O(n_events), in C.
+
+        Stability: provisional
+        """
+        return log_events.mentioned(self._writer, self._readers, ids)
 
     def delete(
         self,
@@ -232,6 +260,7 @@ class Store:
         kinds: Iterable[str] | None = None,
         since_us: int | None = None,
         until_us: int | None = None,
+        until: Key | None = None,
         everything: bool = False,
     ) -> Deleted:
         """Delete the events to which every given criterion applies, with all caches that knew them.
@@ -247,6 +276,8 @@ class Store:
             Ids of events; ids of items; kinds. Unknown ones are not found, and that is all.
         since_us, until_us : int, optional
             ``since_us <= at_us < until_us``, microseconds since 1970-01-01 UTC.
+        until : tuple of (int, str), optional
+            Up to and including this key.
         everything : bool
             Alone: all events, slates and checkpoints; the catalogue stays.
 
@@ -265,7 +296,9 @@ class Store:
         """
         from recsys.log import deletion
 
-        criteria = deletion.Criteria(uids=uids, items=items, kinds=kinds, since_us=since_us, until_us=until_us)
+        criteria = deletion.Criteria(
+            uids=uids, items=items, kinds=kinds, since_us=since_us, until_us=until_us, until=until
+        )
         if everything is criteria.empty:
             return deletion.delete(self._writer, None if everything else criteria)
         raise InputError("give either everything=True or at least one criterion", field="everything")
@@ -305,6 +338,15 @@ class Store:
 
         return erase.is_pending(self._writer, self._readers)
 
+    def destroy_set_aside(self) -> int:
+        """Delete the damaged logs that ``recsys.set_aside`` moved away from this path; how many there were.
+
+        Stability: provisional
+        """
+        from recsys.log import aside
+
+        return self._outside(aside.destroy) or 0
+
     def keep_ballast(self) -> None:
         """Hold ready the space that ``erase`` takes, in a file beside the log; where that cannot be, go without.
 
@@ -335,7 +377,13 @@ class Store:
         """
         return catalogue.put_items(self._writer, items)
 
-    def drop_items(self, ids: Iterable[str], *, keep_tombstone: AbstractSet[str] = frozenset()) -> int:
+    def drop_items(
+        self,
+        ids: Iterable[str],
+        *,
+        keep_tombstone: AbstractSet[str] = frozenset(),
+        keep_tags: AbstractSet[str] = frozenset(),
+    ) -> int:
         """Take items out of the catalogue; how many rows changed. Unknown ids are left out.
 
         Parameters
@@ -344,10 +392,12 @@ class Store:
             The items.
         keep_tombstone : set of str
             Of these the bare id stays, marked as removed; of the others nothing.
+        keep_tags : set of str
+            With an id that stays, those of its tags that are among these.
 
         Stability: provisional
         """
-        return catalogue.drop_items(self._writer, ids, keep_tombstone)
+        return catalogue.drop_items(self._writer, ids, keep_tombstone, keep_tags)
 
     def items(self) -> Iterator[tuple[Item, bool]]:
         """Every item by id, with whether it was removed. Cost: O(n_items) memory.
@@ -409,6 +459,35 @@ class Store:
         """
         return catalogue.drop_checkpoints(self._writer, keys)
 
+    # Consent
+
+    def consents(self) -> dict[str, int]:
+        """When each purpose was allowed, microseconds since 1970-01-01 UTC.
+
+        Stability: provisional
+        """
+        from recsys.log import consents
+
+        return consents.consents(self._writer, self._readers)
+
+    def put_consent(self, purpose: str, at_us: int) -> None:
+        """Note that a purpose was allowed. What was allowed before keeps its time.
+
+        Stability: provisional
+        """
+        from recsys.log import consents
+
+        consents.put(self._writer, purpose, at_us)
+
+    def drop_consents(self) -> int:
+        """Note that nothing is allowed any more; how many purposes there were.
+
+        Stability: provisional
+        """
+        from recsys.log import consents
+
+        return consents.drop(self._writer)
+
     # The file
 
     def compact(self) -> None:
@@ -456,6 +535,11 @@ class Store:
 
         with view(self._writer, self._readers) as (cursor, _):
             return soundness.findings(cursor)
+
+    def _key(self, which: str) -> Key | None:
+        with view(self._writer, self._readers) as (cursor, _):
+            row = cursor.execute(f"SELECT at_us, uid FROM events {which}").fetchone()
+        return row and key_of_row(row)
 
     def _outside(self, work: Callable[[str], _T]) -> _T | None:
         """Do something to the files beside the log, where there is one and it is ours to use."""

@@ -28,6 +28,13 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "n_events": lambda store: store.n_events(),
     "newest": lambda store: store.newest(),
     "delete": lambda store: store.delete(everything=True),
+    "oldest": lambda store: store.oldest(),
+    "key_at": lambda store: store.key_at(0),
+    "mentions": lambda store: store.mentions(["a"]),
+    "consents": lambda store: store.consents(),
+    "put_consent": lambda store: store.put_consent("learning", 1),
+    "drop_consents": lambda store: store.drop_consents(),
+    "destroy_set_aside": lambda store: store.destroy_set_aside(),
     "erase": lambda store: store.erase(),
     "erasure_pending": lambda store: store.erasure_pending(),
     "keep_ballast": lambda store: store.keep_ballast(),
@@ -49,7 +56,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
 # They read no table, or tell what is wrong otherwise.
 NOT_OF_TABLES = {
     *("transact", "observe", "compact", "truncate_wal", "sizes", "check"),
-    *("erase", "keep_ballast", "give_ballast"),
+    *("erase", "keep_ballast", "give_ballast", "destroy_set_aside"),
 }
 
 
