@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from recsys.digest import blake2b
 from recsys.errors import CheckpointError, CorruptError, StoreError
 from recsys.inputs import new_uid
 from recsys.learn.checkpoint import basis, decode, encode
@@ -60,7 +61,9 @@ class Live:
     @property
     def basis(self) -> str:
         """A digest of all that the state depends on besides the log."""
-        return self._own_basis if self.mask is None else f"{self._own_basis}-{self.mask.digest}"
+        if self.mask is None:
+            return self._own_basis
+        return blake2b((self._own_basis + self.mask.digest).encode(), digest_size=16).hexdigest()
 
     def blank(self) -> State:
         """Give the state before any event."""
