@@ -44,7 +44,8 @@ class Recommender:
     path : str or os.PathLike
         The file; made with mode 0600 when absent. ``":memory:"`` keeps everything in memory.
     key : bytes or callable, optional
-        Encryption at rest is not in this version: anything but None raises ``InputError``.
+        32 random bytes with which everything in the file is encrypted, or a callable that returns them; needs
+        the extra ``encrypted``. None: the file is plain. A lost key cannot be replaced.
     settings : Settings, optional
         None takes the defaults.
     prior : Prior or str or os.PathLike, optional
@@ -54,6 +55,10 @@ class Recommender:
     ------
     InputError
         When an argument is not usable.
+    MissingExtraError
+        When a key is given and ``sqlcipher3`` is not installed.
+    WrongKeyError
+        When the key does not open the file, when it is encrypted and there is no key, or not and there is one.
     StoreError
         When the file cannot be opened, is damaged, belongs to another application, or was written by
         a newer recsys; it is left as it was.
@@ -86,8 +91,6 @@ class Recommender:
         prior: Prior | str | os.PathLike[str] | None = None,
     ) -> None:
         inputs.path_of(path)
-        if key is not None:
-            raise InputError("key: encryption at rest is not available in this version", field="key")
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
         self._settings = settings or Settings()
@@ -96,7 +99,7 @@ class Recommender:
         self._stale = False  # another process changed more than it added, and that is yet to be taken in
         self._residue = False  # bytes of forgotten events may still stand in the file
         self._store = Store(
-            path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms
+            path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms, key=key
         )
         try:
             self._catalogue = Catalogue(self._store.items())
@@ -556,6 +559,33 @@ class Recommender:
                 elif self._live.worth_saving:
                     self._save()
             return not self._gate.paused and (self._residue or self._live.worth_saving)
+
+    def rekey(self, key: bytes | Callable[[], bytes]) -> None:
+        """Encrypt the file with another key, all of it or nothing; from then on only the new key opens it.
+
+        Parameters
+        ----------
+        key : bytes or callable
+            As for the constructor.
+
+        Raises
+        ------
+        InputError
+            When the key is not usable, or the file is not encrypted.
+        BusyError
+            When anything else has the file open; nothing has changed.
+        PausedError, StoreError
+            The file keeps the key that it has.
+
+        Notes
+        -----
+        If the power fails meanwhile, one of the two keys opens the file: try the new one, then the old one.
+        O(size of the file).
+
+        Stability: provisional
+        """
+        with self._gate.writing:
+            self._store.rekey(key)
 
     def check(self) -> list[Finding]:
         """Say whether the file is sound, and whether what was learnt equals what the log teaches. O(events).

@@ -38,6 +38,8 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
 
 
 def _pages(cursor: sqlite3.Cursor) -> Finding | None:
+    if cursor.execute("PRAGMA cipher_integrity_check").fetchone():  # nothing in a plain file
+        return ("error", "pages", f"a page was not written with the file's key: {_RESTORE}")
     lines = cursor.execute("PRAGMA integrity_check").fetchall()
     if lines == [("ok",)]:
         return None
