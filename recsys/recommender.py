@@ -93,14 +93,12 @@ class Recommender:
         inputs.path_of(path)
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
-        self._settings = settings or Settings()
+        self._settings = chosen = settings or Settings()
         self._prior = Prior.of(prior)
         self._gate = Gate()
         self._stale = False  # another process changed more than it added, and that is yet to be taken in
         self._residue = False  # bytes of forgotten events may still stand in the file
-        self._store = Store(
-            path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms, key=key
-        )
+        self._store = Store(path, synchronous=chosen.synchronous, busy_timeout_ms=chosen.busy_timeout_ms, key=key)
         try:
             self._catalogue = Catalogue(self._store.items())
             self._live = Live(self._store, self._prior, self._settings)

@@ -195,16 +195,16 @@ def _create_or_check(path: str) -> None:
 
 def _examine_untouched(path: str, cipher: Cipher | None) -> None:
     """Refuse a file that is not ours without changing a byte and without leaving files beside it."""
-    if cipher:
-        cipher.accept(path)
-        if size_of(path + "-journal"):
-            return  # A rekey was interrupted: only a connection that may write can undo it.
     while True:
         before = _traces(path)
         # Without a WAL the file alone is the truth; `immutable` then takes no lock and makes no -wal and -shm.
         alone = not (size_of(path + "-wal") or size_of(path + "-journal"))
         try:
-            if not (alone or cipher):
+            if cipher:
+                cipher.accept(path)
+                if size_of(path + "-journal"):
+                    return  # A rekey was interrupted: only a connection that may write can undo it.
+            elif not alone:
                 _first_page(path)
             db = _connect(path, "immutable" if alone else "ro", 5000, cipher)
             try:
