@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,9 @@ from recsys.log import Store, opening
 
 KEY: Final = bytes.fromhex(os.environ.get("RECSYS_TEST_KEY", "")) or None
 
+needs_cipher = pytest.mark.skipif(
+    find_spec("sqlcipher3") is None, reason="sqlcipher3 is not installed (the extra: encrypted)"
+)
 plain_only = pytest.mark.skipif(KEY is not None, reason="RECSYS_TEST_KEY is set, and this is about plain files")
 
 if KEY:

@@ -145,18 +145,15 @@ def rekey(writer: Writer, readers: Readers | None, key: Key) -> None:
             writer.cipher = new  # in memory there is nothing at rest
             return
         readers.let_go()
-        failure: RecsysError | None = None
+        failure: RecsysError = StoreError("the key could not be changed: the file keeps the one it has")
+        likely = new
         try:
             _alone(writer.db, writer.busy_timeout_ms)
             new.rekey(writer.db)
         except DATABASE_ERRORS as error:
-            failure = translated(error)
-        try:
-            writer.reconnect(old if failure else new)
-        except WrongKeyError:  # SQLCipher said one thing and did the other
-            writer.reconnect(new if failure else old)
-            failure = None if failure else StoreError("the key could not be changed: the file keeps the one it has")
-        if failure:
+            failure, likely = translated(error), old
+        writer.reconnect(likely, old if likely is new else new)
+        if writer.cipher is not new:  # The file says what happened.
             raise failure
     finally:
         writer.lock.release()

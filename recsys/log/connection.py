@@ -76,17 +76,19 @@ class Writer:
         self.cursor = self.db.cursor()
         self.side = self.db.cursor()
 
-    def reconnect(self, cipher: Cipher) -> None:
-        """Go on with a fresh connection and this key; under the lock, outside a transaction. Closed if that fails."""
+    def reconnect(self, likely: Cipher, other: Cipher) -> None:
+        """Go on with a fresh connection and the key that fits; under the lock. Closed if that fails."""
         self.side.close()
         self.cursor.close()
         self.db.close()
         try:
-            self._connect(cipher)
-        except BaseException as error:
-            if not isinstance(error, WrongKeyError):
-                self.closed = True
-                _WRITERS.discard(self)
+            try:
+                self._connect(likely)
+            except WrongKeyError:
+                self._connect(other)
+        except BaseException:
+            self.closed = True
+            _WRITERS.discard(self)
             raise
         self.seen = -1  # What others did in between shows in the cookie.
 
