@@ -26,8 +26,8 @@ needs_cipher = pytest.mark.skipif(
 plain_only = pytest.mark.skipif(KEY is not None, reason="RECSYS_TEST_KEY is set, and this is about plain files")
 
 if KEY:
-    Store.__init__.__kwdefaults__["key"] = KEY
-    Recommender.__init__.__kwdefaults__["key"] = KEY
+    for opens in (Store, Recommender):
+        (opens.__init__.__kwdefaults__ or {})["key"] = KEY
 
 
 def database(path: str | Path, key: bytes | None = KEY, *, timeout_s: float = 5.0) -> sqlite3.Connection:

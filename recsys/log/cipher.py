@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
-from recsys.errors import BusyError, InputError, MissingExtraError, RecsysError, StoreError, WrongKeyError
+from recsys.errors import BusyError, CorruptError, InputError, MissingExtraError, RecsysError, StoreError, WrongKeyError
 from recsys.log import opening
 from recsys.log.connection import Readers, Writer
 from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, not_a_database, translated
@@ -114,6 +114,10 @@ class Cipher:
             self.connect(opening.address(path, "immutable"), 0).close()
         except WrongKeyError:
             return any(self._sealed(page) for page in _first_pages_of_wal(path))
+        except DATABASE_ERRORS as error:
+            if not isinstance(translated(error), CorruptError):
+                raise
+            # The first page is this key's. It tells of more pages than there are, as while a WAL is folded in.
         return True
 
     def _sealed(self, page: bytes) -> bool:

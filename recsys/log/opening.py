@@ -126,12 +126,13 @@ def connect_writer(
         set_attach_limit(db, 0)
     except BaseException as error:
         db.close()
-        if isinstance(error, FOREIGN_ERRORS) and not isinstance(error, RecsysError):
-            if cipher and was_empty and not_a_database(error) and size_of(path):
-                # Another process was quicker, and the file has its salt.
-                return connect_writer(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms, cipher=cipher)
-            raise translated(error) from None
-        raise
+        if not isinstance(error, FOREIGN_ERRORS):
+            raise
+        failure = translated(error)
+        if cipher and was_empty and isinstance(failure, (CorruptError, WrongKeyError)) and size_of(path):
+            # Another process was quicker, and the file has its salt, not the one that this connection made up.
+            return connect_writer(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms, cipher=cipher)
+        raise failure from None
     return db
 
 
@@ -226,6 +227,10 @@ def _first_page(path: str) -> None:
     db = _connect(path, "immutable", 5000)
     try:
         db.execute("PRAGMA schema_version").fetchone()
+    except FOREIGN_ERRORS as error:
+        if not_a_database(error):
+            raise
+        # All else may be because another process is writing, and is found under locks if it is not.
     finally:
         db.close()
 
