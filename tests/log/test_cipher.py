@@ -617,6 +617,38 @@ def test_export_and_import_carry_a_plain_file_into_an_encrypted_one(tmp_path: Pa
         assert state_bytes(rec) == state_bytes(plain)
 
 
+# -- F1, for one who has the key -------------------------------------------------------
+
+
+def decrypted(path: Path, key: bytes) -> bytes:
+    """Every page in clear, also what no table refers to any more."""
+    data, clear = path.read_bytes(), []
+    for start in range(0, len(data), PAGE):
+        page = data[start : start + PAGE]
+        vector, body = page[PAGE - 80 : PAGE - 64], page[16 if start == 0 else 0 : PAGE - 80]
+        command = ["openssl", "enc", "-d", "-aes-256-cbc", "-nopad", "-K", key.hex(), "-iv", vector.hex()]
+        clear.append(subprocess.run(command, input=body, capture_output=True, check=True).stdout)
+    return b"".join(clear)
+
+
+@needs_cipher
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the command openssl is not installed")
+def test_the_holder_of_the_key_finds_nothing_of_a_forgotten_event_in_any_page(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, key=KEY) as rec:
+        rec.record_many([{"item_id": f"item-{n}", "at": 1_700_000_000 + n} for n in range(40)])
+        uid = rec.record("needle-item", context={"place": "needle-home"}, at=1_700_000_100)
+    needles = [needle.encode() for needle in ("needle-item", "needle-home", uid)]
+    before = decrypted(path, KEY)
+    assert all(needle in before for needle in needles)
+    assert b"CREATE TABLE events" in before
+    with Recommender(path, key=KEY) as rec:
+        assert rec.forget(events=[uid]).status == "erased"
+    after = decrypted(path, KEY)
+    assert b"item-7" in after
+    assert not any(needle in after for needle in needles)
+
+
 # -- as any other connection --------------------------------------------------------
 
 
