@@ -14,11 +14,14 @@ from _thread import RLock, allocate_lock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from recsys.errors import ClosedError, ForkedError, RecsysError, StoreError
+from recsys.errors import BusyError, ClosedError, ForkedError, RecsysError, StoreError, WrongKeyError
 from recsys.log import opening, scan
 from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated
+
+if TYPE_CHECKING:
+    from recsys.log.cipher import Cipher
 
 __all__ = ["Block", "Reader", "Readers", "Writer", "is_open", "view"]
 
@@ -40,11 +43,13 @@ class Writer:
         What a commit waits for.
     busy_timeout_ms : int
         How long to wait for another process, milliseconds.
+    cipher : Cipher, optional
+        What the file is encrypted with.
 
     Stability: provisional
     """
 
-    def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int) -> None:
+    def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int, cipher: Cipher | None = None) -> None:
         self.path = path
         self.pid = _get_pid()
         self.lock = RLock()
@@ -52,16 +57,41 @@ class Writer:
         self.doomed = False  # an error inside an inner block: the outermost one cannot commit any more
         self.closed = False
         self.busy_timeout_ms = busy_timeout_ms
+        self._path = path
+        self._synchronous = synchronous
         _refuse_inherited(path)
-        self.db = opening.connect_writer(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
-        self.cursor = self.db.cursor()
-        self.side = self.db.cursor()
+        _refuse_mixed(path, cipher)
+        self._connect(cipher)
         self.file = None if path == opening.MEMORY else opening.file_id(path)
         # The lineage that we know of; and where it stood before this transaction bumped it, if it did.
         self.seen = self._pragma("data_version")
         self.cookie = self._pragma("schema_version")
         self._own_from: int | None = None
         _WRITERS.add(self)
+
+    def _connect(self, cipher: Cipher | None) -> None:
+        self.cipher = cipher
+        self.db = opening.connect_writer(
+            self._path, synchronous=self._synchronous, busy_timeout_ms=self.busy_timeout_ms, cipher=cipher
+        )
+        self.cursor = self.db.cursor()
+        self.side = self.db.cursor()
+
+    def reconnect(self, likely: Cipher, other: Cipher) -> None:
+        """Go on with a fresh connection and the key that fits; under the lock. Closed if that fails."""
+        self.side.close()
+        self.cursor.close()
+        self.db.close()
+        try:
+            try:
+                self._connect(likely)
+            except WrongKeyError:
+                self._connect(other)
+        except BaseException:
+            self.closed = True
+            _WRITERS.discard(self)
+            raise
+        self.seen = -1  # What others did in between shows in the cookie.
 
     def __enter__(self) -> sqlite3.Cursor:
         self.enter()
@@ -260,10 +290,10 @@ class Reader:
     Stability: provisional
     """
 
-    def __init__(self, path: str, busy_timeout_ms: int) -> None:
+    def __init__(self, path: str, busy_timeout_ms: int, cipher: Cipher | None) -> None:
         self.lock = allocate_lock()
         self.closed = False
-        self.db = opening.connect_reader(path, busy_timeout_ms=busy_timeout_ms)
+        self.db = opening.connect_reader(path, busy_timeout_ms=busy_timeout_ms, cipher=cipher)
         self.cursor = self.db.cursor()
         self.side = self.db.cursor()  # for a second query while the first one is still being read
 
@@ -313,7 +343,7 @@ class Readers:
             reader = self._idle.pop()
         except IndexError:
             try:
-                reader = Reader(self._path, self._writer.busy_timeout_ms)
+                reader = Reader(self._path, self._writer.busy_timeout_ms, self._writer.cipher)
             except FOREIGN_ERRORS as error:
                 raise translated(error) from None
             self._all.add(reader)
@@ -353,6 +383,13 @@ class Readers:
         self._idle.clear()
         for reader in list(self._all):
             self._drop(reader)
+
+    def let_go(self) -> None:
+        """Close the idle ones; ``BusyError`` when one is in use."""
+        while self._idle:
+            self._drop(self._idle.pop())
+        if self._all:
+            raise BusyError("something is still being read from the file: finish that first, or try again")
 
     def _drop(self, reader: Reader) -> None:
         self._all.discard(reader)
@@ -412,6 +449,19 @@ def _refuse_inherited(path: str) -> None:
     inherited = {writer.file for writer in list(_WRITERS) if writer.pid != pid}
     if inherited and path != opening.MEMORY and os.path.lexists(path) and opening.file_id(path) in inherited:
         raise _forked()
+
+
+def _refuse_mixed(path: str, cipher: Cipher | None) -> None:
+    """Refuse a file that this process has open the other way, encrypted or plain.
+
+    SQLite and SQLCipher do not know of each other, so closing the file in one would drop the locks of the other.
+    """
+    if path == opening.MEMORY or not os.path.lexists(path):
+        return
+    file = opening.file_id(path)
+    if any(writer.file == file and (writer.cipher is None) is not (cipher is None) for writer in list(_WRITERS)):
+        how = "with a key: give it" if cipher is None else "and is not encrypted: open it without a key"
+        raise WrongKeyError(f"the file is open in this process {how}")
 
 
 def _doomed() -> RecsysError:

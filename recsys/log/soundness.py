@@ -38,6 +38,10 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
 
 
 def _pages(cursor: sqlite3.Cursor) -> Finding | None:
+    # Nothing in a plain file; in memory there are no pages that were written.
+    (*_, file) = cursor.execute("PRAGMA database_list").fetchone()
+    if file and cursor.execute("PRAGMA cipher_integrity_check").fetchone():
+        return ("error", "pages", f"a page was not written with the file's key: {_RESTORE}")
     lines = cursor.execute("PRAGMA integrity_check").fetchall()
     if lines == [("ok",)]:
         return None

@@ -22,6 +22,7 @@ from recsys.log.rows import key_of_row
 from recsys.types import Event, Item
 
 if TYPE_CHECKING:
+    from recsys.log.cipher import Cipher
     from recsys.log.deletion import Deleted
     from recsys.log.erase import Erasure
 
@@ -48,6 +49,8 @@ class Store:
         ``"full"``: a commit survives a power cut. ``"normal"``: it survives the death of the process.
     busy_timeout_ms : int
         How long to wait for another process that is writing, milliseconds.
+    key : bytes or callable, optional
+        32 bytes with which the file is encrypted, or a callable that returns them; needs the extra ``encrypted``.
 
     Raises
     ------
@@ -57,6 +60,10 @@ class Store:
         When a newer recsys wrote the file.
     CorruptError
         When it is not an SQLite database, or damaged.
+    WrongKeyError
+        When the key does not open the file, or is missing, or the file is not encrypted.
+    MissingExtraError
+        When a key is given and ``sqlcipher3`` is not installed.
     StoreError
         When the path is a symbolic link or not a regular file, when the file belongs to another
         application, or when its schema is not exactly ours. In all these cases not a byte of it has changed.
@@ -68,13 +75,22 @@ class Store:
     Stability: provisional
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, synchronous: str = "full", busy_timeout_ms: int = 5000) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: str = "full",
+        busy_timeout_ms: int = 5000,
+        key: bytes | Callable[[], bytes] | None = None,
+    ) -> None:
         if synchronous not in ("full", "normal"):
             raise InputError('synchronous is "full" or "normal"', field="synchronous")
         if type(busy_timeout_ms) is not int or not 0 <= busy_timeout_ms < 2**31:
             raise InputError("busy_timeout_ms: an integer from 0 is needed", field="busy_timeout_ms")
         self._path = opening.path_of(path)
-        self._writer = Writer(self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
+        self._writer = Writer(
+            self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms, cipher=_cipher_of(key)
+        )
         self._block = Block(self._writer)
         self._readers = None if self._path == opening.MEMORY else Readers(self._path, self._writer)
 
@@ -513,6 +529,32 @@ class Store:
         """
         return self._writer.maintain(lambda: self._writer.truncate_wal(wait_ms))
 
+    def rekey(self, key: bytes | Callable[[], bytes]) -> None:
+        """Encrypt the whole file with another key, all of it or nothing. Not inside ``transact``.
+
+        Afterwards no page under the old key is left in the file, and it has no WAL. A ``":memory:"``
+        store takes the key and does nothing with it.
+
+        Parameters
+        ----------
+        key : bytes or callable
+            As for the constructor.
+
+        Raises
+        ------
+        InputError
+            When the key is not usable, or the file is not encrypted.
+        BusyError
+            When something else has the file open: another process, another store, a reader. Nothing has changed.
+
+        Cost: O(size of the file), and as much space on the disk for as long as it takes.
+
+        Stability: provisional
+        """
+        from recsys.log import cipher
+
+        cipher.rekey(self._writer, self._readers, key)
+
     def sizes(self) -> dict[str, int]:
         """Bytes of ``"db"``, ``"wal"``, ``"shm"`` and ``"ballast"``; 0 for one that is absent.
 
@@ -548,6 +590,15 @@ class Store:
             return None if self._path == opening.MEMORY else work(self._path)
         finally:
             self._writer.lock.release()
+
+
+def _cipher_of(key: bytes | Callable[[], bytes] | None) -> Cipher | None:
+    """The key, checked; SQLCipher is loaded only when there is one."""
+    if key is None:
+        return None
+    from recsys.log.cipher import Cipher
+
+    return Cipher(key)
 
 
 _FILES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"), ("ballast", ballast.SIDE))

@@ -40,6 +40,7 @@ WRITES: Final[dict[str, Deed]] = {
     "record_many": lambda rec, _: rec.record_many([{"item_id": "a"}] * 100),
     "shown": lambda rec, _: rec.shown(rec.rank(ITEMS)),
     "steer": lambda rec, _: rec.steer("a", 1.0),
+    "rekey": lambda rec, _: rec.rekey(bytes(32)),
     "forget": lambda rec, _: rec.forget(everything=True),
     "import_": lambda rec, folder: rec.import_(folder / "carried.jsonl"),
 }
