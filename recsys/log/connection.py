@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from recsys.errors import BusyError, ClosedError, ForkedError, RecsysError, StoreError, WrongKeyError
+from recsys.errors import BusyError, RecsysError, StoreError, WrongKeyError
 from recsys.log import opening, scan
-from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated
+from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated, when_closed, when_doomed, when_forked
 
 if TYPE_CHECKING:
     from recsys.log.cipher import Cipher
@@ -100,7 +100,7 @@ class Writer:
                 self._own_from = None
                 self.cursor.execute("BEGIN IMMEDIATE")
             elif self.doomed:
-                raise _doomed()
+                raise when_doomed()
             self.depth += 1
         except BaseException as error:
             if not self.depth:
@@ -132,11 +132,11 @@ class Writer:
     def enter(self) -> None:
         """Take the lock, after checking that this is the right process and the connection open."""
         if _get_pid() != self.pid:
-            raise _forked()
+            raise when_forked()
         self.lock.acquire()
         if self.closed:
             self.lock.release()
-            raise _closed()
+            raise when_closed()
 
     @property
     def mine(self) -> bool:
@@ -216,7 +216,7 @@ class Writer:
     def close(self, readers: Readers | None) -> None:
         """Roll back what is open, close the readers, empty the WAL if nobody is in the way, and close."""
         if _get_pid() != self.pid:
-            raise _forked()
+            raise when_forked()
         with self.lock:
             if self.closed:
                 return
@@ -239,7 +239,7 @@ class Writer:
         if not commit or doomed or self.closed:
             self._roll_back()
             if commit:
-                raise _doomed() if doomed else _closed()
+                raise when_doomed() if doomed else when_closed()
             return
         try:
             self.cursor.execute("COMMIT")
@@ -301,7 +301,7 @@ class Reader:
         """Begin a snapshot, of the first row read."""
         with self.lock:
             if self.closed:
-                raise _closed()
+                raise when_closed()
             self.cursor.execute("BEGIN")
 
     def finish(self) -> None:
@@ -349,7 +349,7 @@ class Readers:
             self._all.add(reader)
             if self._writer.closed:
                 self._drop(reader)
-                raise _closed() from None
+                raise when_closed() from None
         try:
             reader.begin()
         except DATABASE_ERRORS as error:
@@ -374,9 +374,9 @@ class Readers:
     def check(self) -> None:
         """Raise unless this is the right process and the store is open."""
         if _get_pid() != self._writer.pid:
-            raise _forked()
+            raise when_forked()
         if self._writer.closed:
-            raise _closed()
+            raise when_closed()
 
     def close(self) -> None:
         """Close them all, also those in use."""
@@ -416,7 +416,7 @@ def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Curs
     try:
         with reader.lock:
             if reader.closed:
-                raise _closed()
+                raise when_closed()
             yield reader.cursor, reader.side
     except DATABASE_ERRORS as error:
         raise translated(error) from None
@@ -432,13 +432,6 @@ def is_open(path: str) -> bool:
     return any(writer.path == path for writer in list(_WRITERS))
 
 
-def _forked() -> RecsysError:
-    return ForkedError(
-        "a file that was open when this process was forked cannot be used in it: "
-        'close it before the fork, or start the process with "spawn"'
-    )
-
-
 def _refuse_inherited(path: str) -> None:
     """Refuse a file that the parent of this forked process had open.
 
@@ -448,7 +441,7 @@ def _refuse_inherited(path: str) -> None:
     pid = _get_pid()
     inherited = {writer.file for writer in list(_WRITERS) if writer.pid != pid}
     if inherited and path != opening.MEMORY and os.path.lexists(path) and opening.file_id(path) in inherited:
-        raise _forked()
+        raise when_forked()
 
 
 def _refuse_mixed(path: str, cipher: Cipher | None) -> None:
@@ -462,14 +455,6 @@ def _refuse_mixed(path: str, cipher: Cipher | None) -> None:
     if any(writer.file == file and (writer.cipher is None) is not (cipher is None) for writer in list(_WRITERS)):
         how = "with a key: give it" if cipher is None else "and is not encrypted: open it without a key"
         raise WrongKeyError(f"the file is open in this process {how}")
-
-
-def _doomed() -> RecsysError:
-    return StoreError("the transaction was undone by an error inside it: leave its block and begin again")
-
-
-def _closed() -> RecsysError:
-    return ClosedError("the store was closed: open a new one")
 
 
 def _abandon() -> None:

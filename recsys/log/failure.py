@@ -12,9 +12,26 @@ import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from recsys.errors import BusyError, ClosedError, CorruptError, FullError, InputError, RecsysError, StoreError
+from recsys.errors import (
+    BusyError,
+    ClosedError,
+    CorruptError,
+    ForkedError,
+    FullError,
+    InputError,
+    RecsysError,
+    StoreError,
+)
 
-__all__ = ["DATABASE_ERRORS", "FOREIGN_ERRORS", "not_a_database", "translated"]
+__all__ = [
+    "DATABASE_ERRORS",
+    "FOREIGN_ERRORS",
+    "not_a_database",
+    "translated",
+    "when_closed",
+    "when_doomed",
+    "when_forked",
+]
 
 # What a call into sqlite3 may raise on account of the file. The last one when SQLite's own message about
 # a damaged file quotes bytes of it that are not UTF-8.
@@ -79,7 +96,7 @@ def translated(error: BaseException) -> RecsysError:
         return error
     words = str(error).lower()
     if "closed" in words and isinstance(error, sqlite3.ProgrammingError):
-        return ClosedError("the store was closed: open a new one")
+        return when_closed()
     if "too big" in words:
         return InputError("a value is too long for the log", field="value")
     return _from_code(_code_of(error, words))
@@ -110,3 +127,21 @@ def _code_of(error: BaseException, words: str) -> int:
 def _from_code(code: int) -> RecsysError:
     kind, message = _BY_CODE.get(code, (StoreError, "the file could not be used: run check() on a copy of it"))
     return kind(message)
+
+
+def when_forked() -> RecsysError:
+    """What is said in a process that was forked while the file was open."""
+    return ForkedError(
+        "a file that was open when this process was forked cannot be used in it: "
+        'close it before the fork, or start the process with "spawn"'
+    )
+
+
+def when_doomed() -> RecsysError:
+    """What is said of a transaction that cannot be committed any more."""
+    return StoreError("the transaction was undone by an error inside it: leave its block and begin again")
+
+
+def when_closed() -> RecsysError:
+    """What is said after closing."""
+    return ClosedError("the store was closed: open a new one")

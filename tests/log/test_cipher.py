@@ -241,7 +241,7 @@ def lived(folder: Path, key: bytes | None) -> tuple[list[str], list[str], list[s
 def test_no_needle_and_no_header_is_in_any_file_open_or_closed(tmp_path: Path) -> None:
     """E1."""
     names, while_open, closed = lived(tmp_path / "encrypted", KEY)
-    assert names == ["me.db", "me.db-shm", "me.db-wal"]
+    assert names == ["me.db", "me.db-ballast", "me.db-shm", "me.db-wal"]
     assert (while_open, closed) == ([], [])
 
 

@@ -178,6 +178,9 @@ REFUSED: Final[dict[str, Refused]] = {
     "export path": Refused(lambda rec, x: rec.export(x), PATHS),
     "import_ path": Refused(lambda rec, x: rec.import_(x), PATHS),
     "rekey": Refused(lambda rec, x: rec.rekey(x), KEYS | st.just(bytes(32))),  # the file is a plain one
+    "consent purpose": Refused(lambda rec, x: rec.consent(x), _texts("value")),
+    "consent at": Refused(lambda rec, x: rec.consent("learning", at=x), TIMES),
+    "maintain at": Refused(lambda rec, x: rec.maintain(at=x), TIMES),
     "maintain budget_ms": Refused(lambda rec, x: rec.maintain(x), NUMBERS | st.sampled_from([-1, 4e6])),
 }
 
@@ -232,7 +235,7 @@ def test_a_change_of_the_file_alone_is_noticed(rec: Recommender) -> None:
 
 def test_every_call_of_the_public_face_with_an_argument_is_in_the_table() -> None:
     methods = {name for name, value in vars(Recommender).items() if callable(value) and not name.startswith("_")}
-    without_arguments = {"profile", "evaluate", "pause", "resume", "check", "stats", "close"}
+    without_arguments = {"profile", "evaluate", "pause", "resume", "check", "stats", "close", "consents", "withdraw"}
     assert {name.split()[0] for name in REFUSED} == methods - without_arguments | {"Recommender"}
 
 
