@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.features import local_day
 from benchmarks.peers.ownlog import SEED, OwnLog
-from recsys.learn.tree_parameters import FORCED, checked
+from recsys.learn.tree_parameters import checked
 from recsys.settings import Settings
 from recsys.types import Event
 
@@ -82,7 +82,7 @@ class LambdaRank(OwnLog):
         X = self.features.read(event, candidates)
         if self.model is None:
             return X[:, 0]
-        return np.asarray(self.model.predict(X, **FORCED), dtype=np.float64)
+        return np.asarray(self.model.predict(X, num_threads=1), dtype=np.float64)
 
     def fit(self, event: Event, items: Sequence[str], y: NDArray[np.int64]) -> None:
         del y  # the chosen item comes first

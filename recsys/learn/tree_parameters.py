@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from recsys.errors import InputError
 
@@ -23,7 +23,7 @@ Value = bool | int | float | str
 class Parameter(NamedTuple):
     """What one parameter may be: an exact type, with a range of numbers (both ends included) or a choice of values."""
 
-    type: type[bool] | type[int] | type[float] | type[str]
+    type: type[bool | int | float | str]
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[Value, ...] = ()
@@ -77,7 +77,7 @@ def checked(params: Mapping[str, object]) -> dict[str, Value]:
         if type(name) is not str or name not in PARAMETERS:
             raise InputError("params: a name that is not on the list of tree parameters", field="params")
         allowed[name] = _value(name, PARAMETERS[name], value)
-    return allowed | FORCED
+    return {**allowed, **FORCED}
 
 
 def _value(name: str, parameter: Parameter, value: object) -> Value:
@@ -89,4 +89,5 @@ def _value(name: str, parameter: Parameter, value: object) -> Value:
     # Written so that NaN, which is in no range, fails it.
     if isinstance(value, (int, float)) and not parameter.low <= value <= parameter.high:
         raise InputError(f"{name}: a number from {parameter.low} to {parameter.high} is needed", field=name)
-    return parameter.type(value)  # type: ignore[arg-type]
+    plain = cast("Value", value)
+    return float(plain) if parameter.type is float else plain

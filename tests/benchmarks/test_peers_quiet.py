@@ -28,7 +28,7 @@ for name in {names}:
 """
 NAMES = {"sklearn": "scikit-learn SGD", "lightgbm": "LightGBM LambdaRank, daily"}
 # joblib, which both import, tries once whether semaphores work: it makes one, gives it its name and takes both away.
-PROBE = re.compile(r"/dev/shm/sem\.(?:joblib-\S+|\w{6})")
+PROBE = re.compile(r"/dev/shm/sem\.(?:joblib-\S+|\w{6})")  # noqa: S108 - not a file of ours
 
 
 def trained(more: str = "") -> strace.Traced:
@@ -66,7 +66,9 @@ socket.socket().close()
 tempfile.mkstemp(dir={str(tmp_path)!r})
 open({str(tmp_path / "sem.joblib-1")!r}, "w").close()
 """
-    found = [finding.split()[0 if "wrote" in finding or "left" in finding else 1][:6] for finding in findings(trained(plant))]
+    found = [
+        finding.split()[0 if "wrote" in finding or "left" in finding else 1][:6] for finding in findings(trained(plant))
+    ]
     assert found == ["socket", "wrote", "wrote", "left", "left"]
 
 
@@ -83,9 +85,13 @@ def mentions_jobs(text: str) -> list[int]:
 def test_no_benchmark_asks_for_more_than_one_job() -> None:
     modules = sorted((ROOT / "benchmarks").rglob("*.py"))
     assert modules
-    assert [f"{path.name}:{mentions_jobs(path.read_text())}" for path in modules if mentions_jobs(path.read_text())] == []
+    assert [
+        f"{path.name}:{mentions_jobs(path.read_text())}" for path in modules if mentions_jobs(path.read_text())
+    ] == []
 
 
-@pytest.mark.parametrize("text", ["f(n_jobs=2)", "f(**{'n_jobs': 2})", "model.n_jobs = 2", "n_jobs = 2", "def f(n_jobs): ..."])
+@pytest.mark.parametrize(
+    "text", ["f(n_jobs=2)", "f(**{'n_jobs': 2})", "model.n_jobs = 2", "n_jobs = 2", "def f(n_jobs): ..."]
+)
 def test_a_planted_job_is_found(text: str) -> None:
     assert mentions_jobs(text) == [1]

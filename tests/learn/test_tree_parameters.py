@@ -28,7 +28,15 @@ FILES = (
     "config", "convert_model", "data", "forcedbins_filename", "forcedsplits_filename", "input_model", "output_model",
     "output_result", "parser_config_file", "save_binary", "snapshot_freq", "task", "two_round", "valid",
 )  # fmt: skip
-DEVICES = ("device_type", "gpu_device_id", "gpu_device_id_list", "gpu_platform_id", "gpu_use_dp", "num_gpu", "tree_learner")
+DEVICES = (
+    "device_type",
+    "gpu_device_id",
+    "gpu_device_id_list",
+    "gpu_platform_id",
+    "gpu_use_dp",
+    "num_gpu",
+    "tree_learner",
+)
 
 
 def aliases() -> Mapping[str, list[str]]:
@@ -52,7 +60,8 @@ def values(parameter: Parameter) -> st.SearchStrategy[Any]:
 
 allowed = st.fixed_dictionaries({}, optional={name: values(parameter) for name, parameter in PARAMETERS.items()})
 odd = (
-    st.none() | st.text() | st.integers() | st.floats() | st.booleans() | st.binary() | st.lists(st.integers(), max_size=2)
+    st.none() | st.text() | st.integers() | st.floats() | st.booleans() | st.binary()
+    | st.lists(st.integers(), max_size=2)
     | st.sampled_from(("lambdarank machines=127.0.0.1:1", "1\nmachines=a", "1 num_machines=2", "=", math.nan, math.inf))
 )  # fmt: skip
 
@@ -84,7 +93,13 @@ def test_any_other_value_is_refused(name: str, value: Any) -> None:
         with pytest.raises(InputError) as caught:
             checked({name: value})
         assert caught.value.field == name
-        assert len(str(value)) < 3 or f"{value}" not in str(caught.value).replace(name, "")
+
+
+def test_what_is_refused_is_not_repeated() -> None:
+    for params in ({"a-secret": 1}, {"objective": "a-secret"}, {"seed": 987_654_321_000}):
+        with pytest.raises(InputError) as caught:
+            checked(params)
+        assert not any(text in str(caught.value) for text in ("a-secret", "987"))
 
 
 class Shouting(str):
@@ -100,7 +115,8 @@ class Shouting(str):
     "params",
     [
         {"objective": Shouting("lambdarank")}, {Shouting("seed"): 1}, {3: 1}, {"seed": True}, {"seed": 1.0},
-        {"seed": np.int64(1)}, {"learning_rate": np.float64(0.1)}, {"learning_rate": math.nan}, {"learning_rate": 10**400},
+        {"seed": np.int64(1)}, {"learning_rate": np.float64(0.1)}, {"learning_rate": math.nan},
+        {"learning_rate": 10**400},
         {"force_col_wise": 1}, {"num_threads": 2}, {"verbosity": 0}, {"deterministic": False}, {"n_jobs": 1},
         {"objective": ["lambdarank"]},
     ],

@@ -71,7 +71,7 @@ def _traced(arguments: list[str]) -> tuple[int, str]:
 
 
 def _report(runs: Sequence[Run]) -> int:
-    print(f"\n{'run':<20}{'seconds':>9}{'× plain':>9}  result")
+    print(f"\n{'run':<20}{'seconds':>9}{'to plain':>9}  result")
     for run in runs:
         result = "passed" if run.status == 0 else f"FAILED ({run.status})"
         ratio = run.seconds / runs[0].seconds

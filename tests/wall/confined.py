@@ -49,7 +49,11 @@ def abi() -> int:
 def why_not() -> str | None:
     """Return why nothing can be confined here, or None when it can."""
     # The third version was the first that also refuses to truncate.
-    return None if abi() >= 3 else f"not confined: Landlock is not in this kernel, or older than its third version ({abi()})"
+    return (
+        None
+        if abi() >= 3
+        else f"not confined: Landlock is not in this kernel, or older than its third version ({abi()})"
+    )
 
 
 def confine(folder: str | os.PathLike[str]) -> None:
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
         print(reason, file=sys.stderr, flush=True)
         return CANNOT
     confine(arguments[0])
-    os.execv(sys.executable, [sys.executable, "-B", *arguments[1:]])
+    return os.execv(sys.executable, [sys.executable, "-B", *arguments[1:]])  # noqa: S606 - Python itself
 
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:

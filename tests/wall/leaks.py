@@ -1,7 +1,8 @@
 """Planted leaks: small programs that reach for a network, each another way. Every wall is tried on them.
 
-Each runs on its own with ``python -c`` and, where nothing stops it, ends well (but for those in ``ENDLESS``). They hold to this machine: port 9 of
-the loopback address, a name that cannot exist, a path of no daemon. What they do is what counts, not what becomes of it.
+Each runs on its own with ``python -c`` and, where nothing stops it, ends well (but for those in ``ENDLESS``). They
+hold to this machine: port 9 of the loopback address, a name that cannot exist, a path of no daemon. What they do is
+what counts, not what becomes of it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 __all__ = ["MARK", "OUTSIDE", "named_user", "reason_outside", "standing_guard"]
@@ -21,7 +22,8 @@ OUTSIDE: Final[Mapping[str, str]] = {
     "tests/wall/test_sealed.py": _LEAKS,
     "tests/wall/test_strace.py": _TRACES,
     "tests/wall/test_the_wall.py": _TRACES,
-    "tests/benchmarks/test_peers_quiet.py": _TRACES,
+    "tests/benchmarks/test_peers_quiet.py::test_training": _TRACES,
+    "tests/benchmarks/test_peers_quiet.py::test_a_planted_socket": _TRACES,
 }
 """The beginning of a test's id, with the reason."""
 
@@ -29,7 +31,7 @@ OUTSIDE: Final[Mapping[str, str]] = {
 def standing_guard() -> str | None:
     """Return what this process is inside of: ``"the seal"``, ``"strace"``, or None."""
     try:
-        with open("/proc/self/status", encoding="utf-8", errors="replace") as lines:
+        with Path("/proc/self/status").open(encoding="utf-8", errors="replace") as lines:
             status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
     except OSError:
         return None
@@ -48,6 +50,7 @@ def reason_outside(test_id: str, guard: str | None) -> str | None:
 def named_user() -> dict[str, str]:
     """Return the environment with a name for the user in it.
 
-    Without one getpass, and so pytest's folder for temporary files, asks the C library, which asks a daemon over a socket.
+    Without one getpass, and so pytest's folder for temporary files, asks the C library, and that asks a daemon over
+    a socket.
     """
     return {"LOGNAME": f"uid{os.getuid()}", **os.environ}

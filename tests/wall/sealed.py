@@ -1,8 +1,9 @@
-"""Run Python inside a seccomp filter that kills whatever reaches for a network: ``python -m tests.wall.sealed -m pytest ...``.
+"""Run Python inside a seccomp filter that kills whatever reaches for a network.
 
-The arguments are Python's own. The filter is loaded into a forked child, which then executes the interpreter anew;
-every process that it starts inherits the filter, native code included, and nothing can take it off. A process that
-makes one of the calls in ``KILLING`` dies on the spot with SIGSYS, and the exit status says so (159, as a shell counts).
+``python -m tests.wall.sealed -m pytest ...``: the arguments are Python's own. The filter is loaded into a forked child,
+which then executes the interpreter anew; every process that it starts inherits the filter, native code included, and
+nothing can take it off. A process that makes one of the calls in ``KILLING`` dies on the spot with SIGSYS, and the
+exit status says so (159).
 
 With ``--or-say-why`` first, a machine without seccomp runs the same unsealed, after one line with the reason.
 """
@@ -84,20 +85,22 @@ def main(arguments: Sequence[str]) -> int:
         print(reason, file=sys.stderr, flush=True)
         if not lenient:
             return 2
-        os.execv(command[0], command)
+        os.execv(command[0], command)  # noqa: S606 - Python itself
     print("sealed: seccomp", file=sys.stderr, flush=True)
     status = _run_sealed(command)
     if status == SEALED_TO_DEATH:
-        print("killed by the seal: it made a network call. pytest's -v names the test, strace the call.", file=sys.stderr)
+        print(
+            "killed by the seal: it made a network call. pytest's -v names the test, strace the call.", file=sys.stderr
+        )
     return status
 
 
-def _run_sealed(command: Sequence[str]) -> int:
+def _run_sealed(command: list[str]) -> int:
     child = os.fork()
     if child == 0:
         try:
             seal()
-            os.execve(command[0], command, {**named_user(), MARK: "1"})
+            os.execve(command[0], command, {**named_user(), MARK: "1"})  # noqa: S606 - the same
         finally:
             os._exit(126)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child has its own, and the same terminal

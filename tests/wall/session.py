@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from recsys import PausedError, Prior, Recommender, Settings, Slate
+from recsys.types import Context
 
 __all__ = ["CALLS", "Session", "live"]
 
 ITEMS: Final = tuple(f"item {n}" for n in range(12))
 KINDS: Final = ("click", "play", "view", "skip", "dislike")
-PLACES: Final = ({}, {"place": "home"}, {"place": "town", "n": 1})
+PLACES: Final[tuple[Context, ...]] = ({}, {"place": "home"}, {"place": "town", "n": 1})
 # Checkpoints often, so that short sessions have some.
 SETTINGS: Final = Settings(checkpoint_events=16)
 

@@ -26,11 +26,12 @@ _CALL: Final = re.compile(r"^(?:\d+ +)?(\w+)\((.*)")
 _TEXT: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WRITING: Final = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
 # Of %file, the calls that change the tree or what is in it; open and openat when they are asked to.
-_CHANGING: Final = frozenset(
+_CHANGING_NAMES: Final = (
     "creat chmod chown fchmodat fchmodat2 fchownat futimesat lchown link linkat lremovexattr lsetxattr mkdir mkdirat "
     "mknod mknodat mount removexattr rename renameat renameat2 rmdir setxattr symlink symlinkat truncate unlink "
-    "unlinkat utime utimensat utimes".split()
+    "unlinkat utime utimensat utimes"
 )
+_CHANGING: Final = frozenset(_CHANGING_NAMES.split())
 
 
 class Traced(NamedTuple):
@@ -48,7 +49,9 @@ def why_not() -> str | None:
         return f"not traced: inside {guard} already"
     if shutil.which("strace") is None:
         return "not traced: strace is not installed"
-    tried = subprocess.run(["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=none", "true"], capture_output=True)
+    tried = subprocess.run(
+        ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=none", "true"], capture_output=True, check=False
+    )
     return None if tried.returncode == 0 else "not traced: strace is not allowed here, or older than 5.3"
 
 
@@ -59,10 +62,17 @@ def traced(arguments: Sequence[str], calls: str, *, cwd: Path | None = None, sho
         strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "4096", "-e", f"trace={calls}", "-e", "signal=none"]
         command = [*strace, "-o", str(log), sys.executable, *arguments]
         done = subprocess.run(
-            command, stdout=None if show else subprocess.PIPE, stderr=None if show else subprocess.STDOUT, text=True,
-            check=False, cwd=cwd, env=named_user(),
+            command,
+            stdout=None if show else subprocess.PIPE,
+            stderr=None if show else subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=cwd,
+            env=named_user(),
         )
-        return Traced(done.returncode, done.stdout or "", log.read_text(encoding="utf-8", errors="replace").splitlines())
+        return Traced(
+            done.returncode, done.stdout or "", log.read_text(encoding="utf-8", errors="replace").splitlines()
+        )
 
 
 def network_calls(lines: Sequence[str], names: Container[str] | None = None) -> list[str]:
@@ -95,6 +105,8 @@ def _written_by(line: str, cwd: Path) -> Iterator[Path]:
         paths = paths[1:]  # what a link says is not a file
     for text in paths[:2]:
         path = text.encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "replace")
-        relative = not os.path.isabs(path)
-        base = cwd if not relative or "at(" not in name + "(" or rest.startswith("AT_FDCWD") else Path("/unknown folder")
+        relative = not path.startswith("/")
+        base = (
+            cwd if not relative or "at(" not in name + "(" or rest.startswith("AT_FDCWD") else Path("/unknown folder")
+        )
         yield Path(os.path.normpath(base / path))

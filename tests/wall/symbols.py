@@ -18,14 +18,19 @@ from typing import Final, NamedTuple
 
 __all__ = ["EXPECTED", "NETWORK", "PROCESSES", "Known", "asked_for", "loaded_by", "unexpected", "why_not"]
 
-NETWORK: Final = frozenset(
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+NETWORK: Final = _names(
     "accept accept4 bind connect getaddrinfo gethostbyaddr gethostbyaddr_r gethostbyname gethostbyname2 "
     "gethostbyname_r getifaddrs getnameinfo listen recv recvfrom recvmmsg recvmsg res_query res_search send sendmmsg "
-    "sendmsg sendto socket socketpair".split()
+    "sendmsg sendto socket socketpair"
 )
-PROCESSES: Final = frozenset(
+PROCESSES: Final = _names(
     "clone execl execle execlp execv execve execveat execvp execvpe fexecve fork forkpty popen posix_spawn "
-    "posix_spawnp ptrace system vfork".split()
+    "posix_spawnp ptrace system vfork"
 )
 
 
@@ -41,17 +46,25 @@ class Known(NamedTuple):
 EXPECTED: Final[Mapping[str, Known]] = {
     "libpython3*": Known(PROCESSES | NETWORK, "os.fork, os.execv, os.system; in some builds _socket too", in_core=True),
     "python3*": Known(PROCESSES | NETWORK, "the same, where the interpreter is one file", in_core=True),
-    "libcrypto*.so*": Known(NETWORK, "hashlib's; the sockets are of OpenSSL's BIO, which hashlib does not make", in_core=True),
-    "libgfortran*.so*": Known(frozenset({"fork", "system"}), "Fortran's EXECUTE_COMMAND_LINE, under NumPy's LAPACK", in_core=True),
+    "libcrypto*.so*": Known(
+        NETWORK, "hashlib's; the sockets are of OpenSSL's BIO, which hashlib does not make", in_core=True
+    ),
+    "libgfortran*.so*": Known(
+        frozenset({"fork", "system"}), "Fortran's EXECUTE_COMMAND_LINE, under NumPy's LAPACK", in_core=True
+    ),
     "_socket.*": Known(NETWORK, "Python's sockets; joblib imports them with asyncio"),
     "_posixsubprocess.*": Known(PROCESSES, "Python's subprocess; joblib imports it"),
     "libssl*.so*": Known(NETWORK, "Python's ssl; joblib imports it with asyncio"),
-    "libuuid.so*": Known(frozenset({"connect", "socket"}), "Python's uuid; it would ask a daemon of the machine for a number"),
+    "libuuid.so*": Known(
+        frozenset({"connect", "socket"}), "Python's uuid; it would ask a daemon of the machine for a number"
+    ),
     "lib_lightgbm.so": Known(
-        frozenset("accept bind connect getifaddrs listen recv send socket".split()),
+        _names("accept bind connect getifaddrs listen recv send socket"),
         "training on many machines, which recsys.learn.tree_parameters keeps shut",
     ),
-    "libarrow*.so*": Known(NETWORK | PROCESSES, "remote file systems; pandas and LightGBM load pyarrow where there is one"),
+    "libarrow*.so*": Known(
+        NETWORK | PROCESSES, "remote file systems; pandas and LightGBM load pyarrow where there is one"
+    ),
     "libparquet*.so*": Known(NETWORK, "the same"),
     "_sqlite3.*": Known(NETWORK, "sqlcipher3 carries OpenSSL's libcrypto, BIO and all; SQLCipher uses its ciphers"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from recsys import Recommender
@@ -17,7 +18,7 @@ def test_a_session_knows_every_call_of_the_public_face() -> None:
 
 
 def test_a_session_makes_every_call_and_the_same_ones_for_the_same_seed(tmp_path: Path) -> None:
-    made = []
+    made: list[Counter[str]] = []
     for seed in (1, 1, 2):
         folder = tmp_path / str(len(made))
         folder.mkdir()

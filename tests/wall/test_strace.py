@@ -52,6 +52,10 @@ def test_a_planted_write_is_found_wherever_it_is(write: str, tmp_path: Path) -> 
 
 
 def test_what_is_relative_to_an_open_folder_is_not_taken_for_the_data_folders() -> None:
-    lines = ['7 unlinkat(5, "me.db", 0) = 0', '7 openat(AT_FDCWD, "a", O_RDONLY|O_CLOEXEC) = 3', '7 openat(5, "O_RDWR", 0) = 3']
+    lines = [
+        '7 unlinkat(5, "me.db", 0) = 0',
+        '7 openat(AT_FDCWD, "a", O_RDONLY|O_CLOEXEC) = 3',
+        '7 openat(5, "O_RDWR", 0) = 3',
+    ]
     assert strace.written(lines, Path("/data")) == [Path("/unknown folder/me.db")]
     assert strace.written(['openat(AT_FDCWD, "x/../y", O_RDWR <unfinished ...>'], Path("/data")) == [Path("/data/y")]

@@ -65,7 +65,9 @@ def test_a_planted_library_that_calls_connect_is_found(tmp_path: Path) -> None:
     if shutil.which("gcc") is None:
         pytest.skip("no planted library: gcc is not installed")
     library = tmp_path / "libquiet.so"
-    source = "int socket(int, int, int), system(const char *);\nint leak(void) { return socket(2, 1, 0) + system(0); }\n"
+    source = (
+        "int socket(int, int, int), system(const char *);\nint leak(void) { return socket(2, 1, 0) + system(0); }\n"
+    )
     subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)], input=source, text=True, check=True)
     loaded = loaded_by(f"import ctypes; ctypes.CDLL({str(library)!r})\n")
     assert unexpected(asked_for(loaded), core=True) == ["libquiet.so asks for socket, system"]

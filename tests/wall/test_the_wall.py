@@ -24,7 +24,7 @@ def wall(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_sound_selection_passes_every_wall_and_the_cost_is_printed() -> None:
     done = wall("--quick")
     assert done.returncode == 0, done.stdout + done.stderr
-    table = done.stdout[done.stdout.rindex("× plain") :].splitlines()[1:]
+    table = done.stdout[done.stdout.rindex("to plain") :].splitlines()[1:]
     assert [line.split()[0] for line in table] == ["plain", "sealed", "traced"]
     assert table[0].split()[2:] == ["1.00", "passed"]
     assert table[2].endswith("passed, network calls: 0")
@@ -35,7 +35,7 @@ def test_a_test_that_leaks_passes_plainly_and_fails_at_both_walls(tmp_path: Path
     test.write_text(f"def test_it():\n    exec({LEAKS['a socket by its number']!r})\n")
     done = wall(str(test))
     assert done.returncode == 1
-    table = done.stdout[done.stdout.rindex("× plain") :].splitlines()[1:]
+    table = done.stdout[done.stdout.rindex("to plain") :].splitlines()[1:]
     assert table[0].endswith("  passed")
     assert table[1].endswith(f"  FAILED ({sealed.SEALED_TO_DEATH})")
     assert table[2].endswith("  FAILED (1), network calls: 1")
