@@ -69,6 +69,13 @@ def test_the_user_has_a_name_inside_the_seal_without_a_question_to_a_daemon() ->
     assert (done.returncode, done.stdout) == (0, f"uid{os.getuid()}\n")
 
 
+def test_a_machine_that_refuses_filters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed._is_let.cache_clear()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert "does not let a process put a filter on itself" in str(sealed.why_not())
+    sealed._is_let.cache_clear()
+
+
 def test_without_seccomp_the_reason_is_said_and_nothing_runs_unless_asked(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
