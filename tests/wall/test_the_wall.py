@@ -10,6 +10,7 @@ import pytest
 
 from tests.wall import sealed, strace
 from tests.wall.leaks import LEAKS
+from tests.wall.outside import OUTSIDE
 
 ROOT = Path(__file__).parents[2]
 REASON = sealed.why_not() or strace.why_not()
@@ -28,6 +29,12 @@ def test_a_sound_selection_passes_every_wall_and_the_cost_is_printed() -> None:
     assert [line.split()[0] for line in table] == ["plain", "sealed", "traced"]
     assert table[0].split()[2:] == ["1.00", "passed"]
     assert table[2].endswith("passed, network calls: 0")
+
+
+def test_what_stays_outside_is_found_by_name() -> None:
+    done = wall("--outside", "--collect-only", "-q")
+    assert done.returncode == 0, done.stdout
+    assert [start for start in OUTSIDE if start not in done.stdout] == []
 
 
 def test_a_test_that_leaks_passes_plainly_and_fails_at_both_walls(tmp_path: Path) -> None:
