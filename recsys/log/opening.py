@@ -44,6 +44,7 @@ WRITER_PRAGMAS: Mapping[str, str | int] = MappingProxyType(
 )
 
 _OLDEST_SQLITE = (3, 24, 0)  # for UPSERT
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there the check before has to do.
 
 
@@ -92,7 +93,7 @@ def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqli
     else:
         _create_or_check(path)
         before = file_id(path)
-        if size_of(path):
+        if size_of(path) and not _is_unborn(path):
             _examine_untouched(path)
         db = _connect(path, "rw", busy_timeout_ms)
     try:
@@ -185,6 +186,19 @@ def _examine_untouched(path: str) -> None:
             raise translated(error) from None
         else:
             return
+
+
+def _is_unborn(path: str) -> bool:
+    """Whether the file was being created when its process died: SQLite then makes it empty again, and it is examined.
+
+    The journal says so: its header tells how many pages the file had before the change that was cut short.
+    """
+    try:
+        with open(path + "-journal", "rb") as journal:  # noqa: PTH123 - pathlib is slow to import
+            header = journal.read(20)
+    except OSError:
+        return False
+    return header[:8] == _JOURNAL_MAGIC and header[16:20] == bytes(4)
 
 
 def _traces(path: str) -> list[tuple[int, int] | None]:
