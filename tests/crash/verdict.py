@@ -6,6 +6,7 @@ faults, each in the words of ``FAULTS_FOUND``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -55,7 +56,14 @@ def legal(deed: Deed, said: Said) -> Legal:
 
 def faults_in(folder: Path, deed: Deed, said: Said, nursery: Nursery) -> list[str]:
     """What is wrong with the file of a life that was cut short after it had said this."""
-    states, taken = legal(deed, said)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        wrong = _wrong_in(folder, legal(deed, said), nursery)
+    return wrong + [f"it is damaged: {warning.category.__name__}" for warning in heard]
+
+
+def _wrong_in(folder: Path, expected: Legal, nursery: Nursery) -> list[str]:
+    states, taken = expected
     try:
         rec = opened(folder / "me.db")
     except (RecsysError, OSError) as error:
