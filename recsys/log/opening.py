@@ -60,6 +60,7 @@ WRITER_PRAGMAS: Mapping[str, str | int] = MappingProxyType(
 _OLDEST_SQLITE = (3, 24, 0)  # for UPSERT
 _ENCRYPTED_PAGE = 4096  # bytes; an encrypted file has whole pages only
 _NO_KEY = "the file is encrypted, or is no SQLite database at all: give its key, or choose another path"
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there the check before has to do.
 
 
@@ -112,7 +113,7 @@ def connect_writer(
         _create_or_check(path)
         before = file_id(path)
         was_empty = not size_of(path)
-        if not was_empty:
+        if not was_empty and not _is_unborn(path):
             _examine_untouched(path, cipher)
     db = _connect(path, "rw", busy_timeout_ms, cipher)
     try:
@@ -233,6 +234,19 @@ def _first_page(path: str) -> None:
         # All else may be because another process is writing, and is found under locks if it is not.
     finally:
         db.close()
+
+
+def _is_unborn(path: str) -> bool:
+    """Whether the file was being created when its process died: SQLite then makes it empty again, and it is examined.
+
+    The journal says so: its header tells how many pages the file had before the change that was cut short.
+    """
+    try:
+        with open(path + "-journal", "rb") as journal:  # noqa: PTH123 - pathlib is slow to import
+            header = journal.read(20)
+    except OSError:
+        return False
+    return header[:8] == _JOURNAL_MAGIC and header[16:20] == bytes(4)
 
 
 def _traces(path: str) -> list[tuple[int, int] | None]:

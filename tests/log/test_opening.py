@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -278,3 +279,31 @@ def test_the_tables_remember_nothing_of_their_own(tmp_path: Path) -> None:
     assert rows == [("table", name, text) for name, text in sorted(schema.TABLES[SCHEMA_VERSION].items())]
     assert all(text.endswith("WITHOUT ROWID") and "AUTOINCREMENT" not in text for _, _, text in rows)
     db.close()
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_file_whose_making_was_cut_short_is_made_anew(tmp_path: Path, torn: bool) -> None:
+    """R1: killed after the first page was written and before the journal was gone; or that page is half on the disk."""
+    path, journal = tmp_path / "me.db", tmp_path / "me.db-journal"
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.close()
+    page = path.read_bytes()
+    path.write_bytes(bytes(512) + page[512:] if torn else page)
+    # Its magic; records, nonce, pages before the change: none of each; sector and page size.
+    header = bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", 0, 0, 0, 512, 4096)
+    journal.write_bytes(header.ljust(512, b"\0"))
+    with Store(path) as store:
+        assert store.append([event(1)], late=False) == [event(1)]
+    assert not journal.exists()
+
+
+def test_a_journal_of_a_file_that_had_pages_hides_nothing(tmp_path: Path) -> None:
+    """A file of another application is refused with a journal beside it too, and both are left as they were."""
+    path, journal = foreign(tmp_path / "me.db", "CREATE TABLE t (x)", application_id=7), tmp_path / "me.db-journal"
+    header = bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", 0, 0, 2, 512, 4096)
+    journal.write_bytes(header.ljust(512, b"\0"))
+    before = digests(path)
+    with pytest.raises(StoreError):
+        Store(path)
+    assert digests(path) == before
