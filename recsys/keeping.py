@@ -350,7 +350,7 @@ class Keeping:
 
     def _edge(self, now_us: int) -> Key | None:
         """Give the last key that has to go, None when nothing has to."""
-        return None if self._retention is None else self._retention.edge(self._store, now_us)
+        return None if self._retention is None else self._retention.edge(self._store, self._live, now_us)
 
     def _retain(self, edge: Key, budget_ms: float) -> None:
         """Learn a slice of what stays; when that is all of it, let the rest go."""

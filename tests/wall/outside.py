@@ -24,6 +24,11 @@ OUTSIDE: Final[Mapping[str, str]] = {
     "tests/wall/test_the_wall.py": _TRACES,
     "tests/benchmarks/test_peers_quiet.py::test_training": _TRACES,
     "tests/benchmarks/test_peers_quiet.py::test_a_planted_socket": _TRACES,
+    "tests/crash/test_kill_sweep.py": _TRACES,
+    "tests/crash/test_power_loss.py": _TRACES,
+    "tests/crash/test_rekey_kill.py": _TRACES,
+    "tests/crash/test_storage_errors.py": _TRACES,
+    "tests/crash/test_syscalls.py": _TRACES,
 }
 """The beginning of a test's id, with the reason."""
 
