@@ -7,6 +7,7 @@
     ├─ StateError(RuntimeError)      the recommender cannot do this now
     │  ├─ ClosedError                it was closed
     │  ├─ PausedError                it is paused: nothing is written
+    │  ├─ BudgetError                a release would cost more privacy than is left
     │  └─ ForkedError                it was opened by the parent of this process
     ├─ StoreError(OSError)           the file
     │  ├─ BusyError                  another process holds it: try again
@@ -24,6 +25,7 @@ is named by the attribute ``field``.
 from __future__ import annotations
 
 __all__ = [
+    "BudgetError",
     "BusyError",
     "CheckpointError",
     "ClosedError",
@@ -84,6 +86,13 @@ class PausedError(StateError):
     """The recommender is paused, so nothing may be written; call ``resume()`` first.
 
     Stability: stable
+    """
+
+
+class BudgetError(StateError):
+    """The file's privacy budget does not allow this release; nothing was drawn or charged.
+
+    Stability: provisional
     """
 
 

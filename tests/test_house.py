@@ -22,12 +22,18 @@ def lightgbm_outside_trees(source: Source) -> list[str]:
     return house.import_only_in(source, "lightgbm", ["recsys.learn.trees"])
 
 
+def privacy_by_itself(source: Source) -> list[str]:
+    """A host that wants an aggregate imports it; nothing of ours brings it along."""
+    return house.import_only_in(source, "recsys.privacy", ["recsys.privacy"])
+
+
 GUARDS: list[Guard] = [
     house.too_long,
     house.upward_imports,
     house.heavy_imports,
     house.code_runners,
     lightgbm_outside_trees,
+    privacy_by_itself,
 ]
 
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * house.MAX_FUNCTION_LINES
@@ -46,6 +52,7 @@ FAULTS: list[tuple[Guard, str, str]] = [
     (house.upward_imports, "recsys.learn", "from recsys.rank import arrange"),
     (house.upward_imports, "recsys.rank.arrange", "import recsys.log.store as store"),
     (house.upward_imports, "recsys.new", "import recsys.log\nimport recsys.learn\nimport recsys.rank"),
+    (house.upward_imports, "recsys.privacy.aggregate", "from recsys.live import Live"),
     (house.heavy_imports, "recsys.learn.fold", "import pandas"),
     (house.heavy_imports, "recsys.learn.fold", "from scipy import sparse"),
     (house.heavy_imports, "recsys.rank.arrange", "import click"),
@@ -59,6 +66,8 @@ FAULTS: list[tuple[Guard, str, str]] = [
     (house.code_runners, "recsys.learn.checkpoint", "exec('x = 1')"),
     (house.code_runners, "recsys.learn.checkpoint", "np.load(f, allow_pickle=True)"),
     (lightgbm_outside_trees, "recsys.learn.fold", "def f():\n    import lightgbm"),
+    (privacy_by_itself, "recsys.recommender", "def f():\n    from recsys.privacy import Aggregate"),
+    (privacy_by_itself, "recsys", "from recsys import privacy"),
 ]
 
 SOUND = '''"""Says what it is for.
@@ -102,7 +111,7 @@ def test_every_guard_has_a_planted_fault() -> None:
 
 
 def public_modules() -> list[str]:
-    return ["recsys", *(["recsys.testing"] if (PACKAGE / "testing" / "__init__.py").exists() else [])]
+    return ["recsys", "recsys.privacy", *(["recsys.testing"] if (PACKAGE / "testing" / "__init__.py").exists() else [])]
 
 
 @pytest.mark.parametrize("name", public_modules())
