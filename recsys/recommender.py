@@ -641,10 +641,6 @@ class Recommender:
                     self._save()
             return [event.uid for event in events]
 
-    def _inside(self) -> tuple[Gate, Store]:
-        """The gate and the log, for a room that stands on this one: all that it does there goes through the gate."""
-        return self._gate, self._store
-
     def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None) -> Pool:
         state = self._live.state
         return everything_known(state.behaviour, self._catalogue, state.steers, tuple(exclude), where)

@@ -19,6 +19,8 @@ from recsys.privacy.query import Query
 from recsys.recommender import Recommender
 
 if TYPE_CHECKING:
+    from recsys.gate import Gate
+    from recsys.log import Store
     from recsys.log.ledger import Entry
 
 __all__ = ["Aggregate", "Charge"]
@@ -250,7 +252,7 @@ class Aggregate:
 
     def _drawn(self, query: Query, at_us: int, *, release: bool) -> bytes:
         """The one draw there is of a query: found in the ledger, or made, charged and entered there."""
-        gate, store = self._rec._inside()  # noqa: SLF001 - the hook that is made for this room
+        gate, store = _inside(self._rec)
         with gate.writing, store.lasting():  # nobody else can charge in between
             entries = store.releases()
             payload = next((entry.payload for entry in entries if entry.payload and entry.query == query.text), None)
@@ -266,13 +268,18 @@ class Aggregate:
         return payload
 
     def _entries(self) -> list[Entry]:
-        gate, store = self._rec._inside()  # noqa: SLF001 - the hook that is made for this room
+        gate, store = _inside(self._rec)
         with gate.reading:
             return store.releases()
 
     def _allowed(self, entries: Sequence[Entry]) -> Fraction:
         """The smallest budget of all: the one given here, and those under which something was charged."""
         return min([self._budget, *(_budget_of(entry) for entry in entries if entry.payload)])
+
+
+def _inside(rec: Recommender) -> tuple[Gate, Store]:
+    """The gate and the log of a recommender: all that is done with the log goes through the gate."""
+    return rec._gate, rec._store  # noqa: SLF001 - no public call gives out a tally or the ledger, and none should
 
 
 def _spent(entries: Sequence[Entry]) -> Fraction:

@@ -94,7 +94,7 @@ def discrete_laplace(scale: Fraction, bits: Bits) -> int:
         while bernoulli_exp(1, 1, bits):
             v += 1
         magnitude = (u + t * v) // s
-        negative = bits(1)
+        negative = below(2, bits)
         if not negative:
             return magnitude
         if magnitude:

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "checkpoints": lambda store: store.checkpoints(),
     "load_checkpoint": lambda store: store.load_checkpoint((1, "u")),
     "drop_checkpoints": lambda store: store.drop_checkpoints(),
+    "releases": lambda store: store.releases(),
+    "release": lambda store: store.release("q", Fraction(1), 0, b"{}"),
+    "lasting": lambda store: store.lasting().__enter__(),
+    "tally": lambda store: store.tally(),
     "compact": lambda store: store.compact(),
     "truncate_wal": lambda store: store.truncate_wal(),
     "sizes": lambda store: store.sizes(),
@@ -535,10 +540,10 @@ def test_bare_sqlite_would_lose_what_such_a_child_wrote(tmp_path: Path) -> None:
 def test_no_raw_error_escapes_when_the_tables_are_taken_away(tmp_path: Path, name: str) -> None:
     with Store(tmp_path / "me.db") as store:
         db = sqlite3.connect(tmp_path / "me.db", isolation_level=None)
-        for table in ("events", "slates", "items", "checkpoints"):
+        for table in ("events", "slates", "items", "checkpoints", "releases"):
             db.execute(f"ALTER TABLE {table} RENAME TO was_{table}")
         db.close()
-        if name in ("transact", "observe", "compact", "truncate_wal", "sizes", "check"):
+        if name in ("transact", "lasting", "observe", "compact", "truncate_wal", "sizes", "check"):
             CALLS[name](store)
         else:
             with pytest.raises(RecsysError) as caught:
