@@ -14,6 +14,7 @@ Event = Callable[[Sample], NDArray[np.bool_]]
 Chooser = Callable[[Sequence[float]], int]
 
 _HALVINGS = 50
+_QUANTILES = np.linspace(0.02, 0.98, 17)
 
 
 def clopper_pearson(n_hits: int, n: int, confidence: float) -> tuple[float, float]:
@@ -83,26 +84,36 @@ def tail(x: int, scale: Fraction) -> float:
 
 
 def epsilon_lower_bound(ours: Sample, theirs: Sample, confidence: float = 0.999) -> float:
-    """What epsilon is at least, whatever is claimed: of outputs under two logs.
+    """What epsilon is at least, whatever is claimed: from outputs under two logs.
 
     The event that tells the two best is chosen on the first half of the draws and judged on the second, so that the
     bound holds with the given confidence.
     """
     half = len(ours) // 2
-    pairs = [(ours, theirs), (theirs, ours)]
-    chosen = max(
-        ((event, a, b) for a, b in pairs for event in events_of(ours[:half], theirs[:half])),
-        key=lambda one: _log_ratio(one[0], one[1][:half], one[2][:half], confidence),
+    event, swapped = max(
+        ((event, swapped) for event in events_of(ours[:half], theirs[:half]) for swapped in (False, True)),
+        key=lambda choice: _promise(_hits(choice[0], ours[:half], theirs[:half]), swapped=choice[1]),
     )
-    event, a, b = chosen
-    return _log_ratio(event, a[half:], b[half:], confidence)
+    p, q = (clopper_pearson(n, len(ours) - half, confidence) for n in _hits(event, ours[half:], theirs[half:]))
+    low, high = (q[0], p[1]) if swapped else (p[0], q[1])
+    return math.log(low / high) if low > 0.0 else -math.inf
+
+
+def _hits(event: Event, ours: Sample, theirs: Sample) -> tuple[int, int]:
+    return int(np.count_nonzero(event(ours))), int(np.count_nonzero(event(theirs)))
+
+
+def _promise(hits: tuple[int, int], *, swapped: bool) -> float:
+    """About what the bound would be: the logarithm of the ratio, less three standard errors of it."""
+    a, b = hits[::-1] if swapped else hits
+    return math.log((a + 0.5) / (b + 0.5)) - 3.0 * math.sqrt(1.0 / (a + 0.5) + 1.0 / (b + 0.5))
 
 
 def events_of(ours: Sample, theirs: Sample) -> list[Event]:
     """Sets of outputs to try: each count alone from above, from below and at one value, and corners of two counts."""
     both = np.concatenate([ours, theirs])
     n_tags = both.shape[1]
-    cuts = [sorted({int(v) for v in np.quantile(both[:, i], np.linspace(0.02, 0.98, 13))}) for i in range(n_tags)]
+    cuts = [sorted({round(v) for v in np.quantile(both[:, i], _QUANTILES)}) for i in range(n_tags)]
     found: list[Event] = []
     for i in range(n_tags):
         for v in cuts[i]:
@@ -125,25 +136,6 @@ def _equal(i: int, v: int) -> Event:
 
 def _corner(i: int, v: int, j: int, u: int) -> Event:
     return lambda x: (x[:, i] >= v) & (x[:, j] <= u)
-
-
-def _log_ratio(event: Event, ours: Sample, theirs: Sample, confidence: float) -> float:
-    """``ln(p / q)`` at its least, with both intervals at half of what may go wrong."""
-    hits = [int(event(sample).sum()) for sample in (ours, theirs)]
-    each = (1.0 + confidence) / 2.0
-    low, _ = _interval(hits[0], len(ours), each)
-    _, high = _interval(hits[1], len(theirs), each)
-    return math.log(low / high) if low > 0.0 else -math.inf
-
-
-_INTERVALS: dict[tuple[int, int, float], tuple[float, float]] = {}
-
-
-def _interval(n_hits: int, n: int, confidence: float) -> tuple[float, float]:
-    key = (n_hits, n, confidence)
-    if key not in _INTERVALS:
-        _INTERVALS[key] = clopper_pearson(*key)
-    return _INTERVALS[key]
 
 
 def outcomes(draw: Callable[[Chooser], int], least: float) -> tuple[Mapping[int, float], float]:
