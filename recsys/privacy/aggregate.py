@@ -79,7 +79,8 @@ class Aggregate:
         What all releases from this file may cost together, for the file's lifetime. The smallest budget under which
         anything was ever charged holds: a later one can only be smaller.
     most_per_tag, most_in_all : int
-        At least 1, public: what a tag, and all tags together, count at most. Larger counts are lowered in proportion.
+        At least 1, public: what a tag, and all tags together, count at most. All are lowered in proportion to
+        fit the second, then each to fit the first. More takes more noise, in the same proportion.
 
     Raises
     ------

@@ -113,19 +113,17 @@ class Query:
         return list(counts.values())
 
     def clamped(self, counts: Sequence[int]) -> list[int]:
-        """Lower each count to ``most_per_tag``, then all in proportion until they sum to ``most_in_all`` at most.
+        """Lower all counts in proportion until they sum to ``most_in_all`` at most, then each to ``most_per_tag``.
 
         What integer division leaves over goes to the largest remainders, of equal ones to the first.
         """
-        capped = [min(n, self.most_per_tag) for n in counts]
-        total, most = sum(capped), self.most_in_all
-        if total <= most:
-            return capped
-        shares = [n * most // total for n in capped]
-        order = sorted(range(len(capped)), key=lambda i: (-(capped[i] * most % total), i))
-        for i in order[: most - sum(shares)]:
-            shares[i] += 1
-        return shares
+        shares, total, most = list(counts), sum(counts), self.most_in_all
+        if total > most:
+            shares = [n * most // total for n in counts]
+            order = sorted(range(len(counts)), key=lambda i: (-(counts[i] * most % total), i))
+            for i in order[: most - sum(shares)]:
+                shares[i] += 1
+        return [min(n, self.most_per_tag) for n in shares]
 
     def noised(self, counts: Sequence[int], bits: Bits) -> list[int]:
         """Clamped counts with independent noise on each; may be negative."""

@@ -217,7 +217,7 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.lists(steps, min_size=5, max_size=14))
 def test_whatever_is_asked_the_charges_never_exceed_the_budget(
     tmp_path_factory: pytest.TempPathFactory, sequence: list[tuple]

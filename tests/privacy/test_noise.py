@@ -75,7 +75,7 @@ def test_a_coin_falls_exactly_as_often_as_it_should(a: int, b: int) -> None:
 
 
 @pytest.mark.usefixtures("from_coins")
-@pytest.mark.parametrize("scale", [Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(2), Fraction(5, 2)], ids=str)
+@pytest.mark.parametrize("scale", [Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(2)], ids=str)
 def test_every_course_of_a_draw_together_gives_the_closed_form(scale: Fraction) -> None:
     found, left_open = outcomes(lambda choose: discrete_laplace(scale, choose), least=1e-6)
     print(f"scale {scale}: {left_open:.2g} is left open")
