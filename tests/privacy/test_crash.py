@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = Settings(synchronous="normal", busy_timeout_ms=20_000)
 BUDGET = Fraction(5, 7)
 COST = Fraction(1, 7)
-N_POINTS = 6  # kills at writes in the suite
+N_POINTS = 5  # kills at writes in the suite
 CHANGES = ("pwrite64", "pwritev", "write", "fsync", "fdatasync", "ftruncate", "unlink")
 
 CHILD = """

@@ -108,7 +108,7 @@ def test_a_coin_with_a_fault_is_told_from_the_exact_one() -> None:
 
 @pytest.mark.parametrize("scale", SCALES, ids=str)
 def test_many_draws_are_as_the_closed_form_says(scale: Fraction) -> None:
-    statistic, n_free = chi_square(draws(scale, 20_000, seed=7), scale)
+    statistic, n_free = chi_square(draws(scale, 12_000, seed=7), scale)
     print(f"scale {scale}: chi-square {statistic:.1f} at {n_free} degrees of freedom")
     assert chi_square_bound(statistic, n_free) > ALPHA / len(SCALES)
 
@@ -130,7 +130,7 @@ def _float_laplace(scale: float, bits: Bits) -> float:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_planted_noise_of_another_kind_fails_the_same_test(fault: str) -> None:
     scale = Fraction(3, 2)
-    statistic, n_free = chi_square(draws(scale, 20_000, seed=7, sampler=FAULTS[fault]), scale)
+    statistic, n_free = chi_square(draws(scale, 12_000, seed=7, sampler=FAULTS[fault]), scale)
     assert chi_square_bound(statistic, n_free) < ALPHA / len(SCALES)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.privacy.query import Query
@@ -48,6 +48,7 @@ def test_no_two_logs_are_further_apart_than_the_declared_sensitivity(query: Quer
     assert query.sensitivity <= min(2 * query.most_in_all, query.most_per_tag * len(query.tags))
 
 
+@settings(max_examples=40)
 @given(query=queries(), log=tallies, at=st.integers(0, 7), more=st.tuples(st.lists(names, max_size=4).map(tuple), uses))
 def test_one_event_more_or_fewer_stays_within_it_too(query: Query, log: Tally, at: int, more: tuple) -> None:
     """D4, for one event."""
@@ -72,6 +73,7 @@ def test_of_all_clamped_histograms_the_two_furthest_apart_are_as_far_as_declared
     assert max(distance(a, b) for a in all_of_them for b in all_of_them) == query.sensitivity
 
 
+@settings(max_examples=40)
 @given(query=queries(), log=tallies)
 def test_clamping_keeps_both_bounds_and_the_shape_as_far_as_integers_can(query: Query, log: Tally) -> None:
     counts = query.counted(log)
@@ -86,6 +88,7 @@ def test_clamping_keeps_both_bounds_and_the_shape_as_far_as_integers_can(query: 
         assert sum(clamped) == min(sum(counts), query.most_in_all)
 
 
+@settings(max_examples=40)
 @given(query=queries(), log=tallies)
 def test_a_use_counts_once_for_each_tag_of_its_item(query: Query, log: Tally) -> None:
     wanted = [sum(n for tags, n in log if tag in tags) for tag in query.tags]
@@ -121,6 +124,7 @@ def test_a_planted_sensitivity_that_is_too_small_is_exceeded() -> None:
     assert apart(query, [(("a",), 1)], [(("b",), 1)]) > query.sensitivity
 
 
+@settings(max_examples=40)
 @given(query=queries(), log=tallies)
 def test_the_tags_of_an_answer_are_the_query_s_whatever_the_log_holds(query: Query, log: Tally) -> None:
     """D6, D5."""
