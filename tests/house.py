@@ -39,6 +39,17 @@ MAY_NOT_KNOW: Mapping[str, tuple[str, ...]] = {
     "recsys.portable": (*_ROOMS, *_UPSTAIRS),
     "recsys.live": ("recsys.rank", *_UPSTAIRS),
     "recsys.recommender": ("recsys.bridge", "recsys.cli", "recsys.testing"),
+    "recsys.privacy": (
+        "recsys.learn",
+        "recsys.rank",
+        "recsys.prior",
+        "recsys.live",
+        "recsys.portable",
+        "recsys.bridge",
+        "recsys.cli",
+        "recsys.evaluate",
+        "recsys.testing",
+    ),
 }
 KNOWS_ALL_ROOMS = ("recsys.recommender", "recsys.bridge", "recsys.cli", "recsys.evaluate", "recsys.testing")
 

@@ -22,6 +22,11 @@ def lightgbm_outside_trees(source: Source) -> list[str]:
     return house.import_only_in(source, "lightgbm", ["recsys.learn.trees"])
 
 
+def privacy_by_itself(source: Source) -> list[str]:
+    """A host that wants an aggregate imports it; nothing of ours brings it along."""
+    return house.import_only_in(source, "recsys.privacy", ["recsys.privacy"])
+
+
 GUARDS: list[Guard] = [
     house.too_long,
     house.upward_imports,
@@ -30,6 +35,7 @@ GUARDS: list[Guard] = [
     house.networked_imports,
     house.outward_calls,
     lightgbm_outside_trees,
+    privacy_by_itself,
 ]
 
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * house.MAX_FUNCTION_LINES
@@ -48,6 +54,7 @@ FAULTS: list[tuple[Guard, str, str]] = [
     (house.upward_imports, "recsys.learn", "from recsys.rank import arrange"),
     (house.upward_imports, "recsys.rank.arrange", "import recsys.log.store as store"),
     (house.upward_imports, "recsys.new", "import recsys.log\nimport recsys.learn\nimport recsys.rank"),
+    (house.upward_imports, "recsys.privacy.aggregate", "from recsys.live import Live"),
     (house.heavy_imports, "recsys.learn.fold", "import pandas"),
     (house.heavy_imports, "recsys.learn.fold", "from scipy import sparse"),
     (house.heavy_imports, "recsys.rank.arrange", "import click"),
@@ -76,6 +83,8 @@ FAULTS: list[tuple[Guard, str, str]] = [
     (house.outward_calls, "recsys.cli.demo", "from os import posix_spawn as go\n__import__('socket')"),
     (house.outward_calls, "recsys.cli.demo", "importlib.import_module('sock' + 'et')"),
     (lightgbm_outside_trees, "recsys.learn.fold", "def f():\n    import lightgbm"),
+    (privacy_by_itself, "recsys.recommender", "def f():\n    from recsys.privacy import Aggregate"),
+    (privacy_by_itself, "recsys", "from recsys import privacy"),
 ]
 
 SOUND = '''"""Says what it is for.
@@ -126,7 +135,7 @@ def test_every_guard_has_a_planted_fault() -> None:
 
 
 def public_modules() -> list[str]:
-    return ["recsys", *(["recsys.testing"] if (PACKAGE / "testing" / "__init__.py").exists() else [])]
+    return ["recsys", "recsys.privacy", *(["recsys.testing"] if (PACKAGE / "testing" / "__init__.py").exists() else [])]
 
 
 @pytest.mark.parametrize("name", public_modules())

@@ -26,6 +26,7 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
         ("slates", _slates),
         ("items", _items),
         ("checkpoints", _checkpoints),
+        ("releases", _releases),
     )
     found = []
     for what, check in checks:
@@ -100,4 +101,15 @@ def _checkpoints(cursor: sqlite3.Cursor) -> Finding | None:
     ).fetchone()
     if n_beyond:
         return ("warning", "checkpoints", f"{n_beyond} checkpoints lie beyond the newest event: drop them")
+    return None
+
+
+def _releases(cursor: sqlite3.Cursor) -> Finding | None:
+    from recsys.log import ledger
+
+    rows = cursor.execute(f"SELECT {ledger.ENTRY_COLUMNS} FROM releases ORDER BY number").fetchall()
+    try:
+        ledger.entries_of_rows(rows)
+    except CorruptError:
+        return ("error", "releases", f"the ledger of releases is damaged or has a gap: {_RESTORE}")
     return None

@@ -22,9 +22,12 @@ from recsys.log.rows import key_of_row
 from recsys.types import Event, Item
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from recsys.log.cipher import Cipher
     from recsys.log.deletion import Deleted
     from recsys.log.erase import Erasure
+    from recsys.log.ledger import Entry
 
 __all__ = ["Store"]
 
@@ -503,6 +506,71 @@ class Store:
         from recsys.log import consents
 
         return consents.drop(self._writer)
+
+    # The ledger of aggregates
+
+    def releases(self) -> list[Entry]:
+        """Every entry of the ledger, oldest first. Cost: O(n_entries).
+
+        Raises
+        ------
+        CorruptError
+            When an entry is missing or damaged.
+
+        Stability: provisional
+        """
+        from recsys.log import ledger
+
+        return ledger.entries(self._writer, self._readers)
+
+    def release(self, query: str, epsilon: Fraction, at_us: int, payload: bytes) -> int:
+        """Enter a charge, or with 0 and no payload the note that it was handed out; the entry's number.
+
+        Parameters
+        ----------
+        query : str
+            What was asked, in one canonical form.
+        epsilon : Fraction
+            What it costs.
+        at_us : int
+            When, microseconds since 1970-01-01 UTC.
+        payload : bytes
+            What was drawn.
+
+        Stability: provisional
+        """
+        from recsys.log import ledger
+
+        return ledger.append(self._writer, query, epsilon, at_us, payload)
+
+    def lasting(self) -> AbstractContextManager[None]:
+        """A transaction that survives a power cut, whatever ``synchronous`` is. Not inside ``transact``.
+
+        Stability: provisional
+        """
+        from recsys.log import ledger
+
+        return ledger.lasting(self._writer)
+
+    def tally(
+        self, *, kinds: Sequence[str] | None = None, since_us: int | None = None, until_us: int | None = None
+    ) -> list[tuple[tuple[str, ...], int]]:
+        """How often each item of the catalogue that has tags was used: its tags, and the number of its events.
+
+        What was shown or steered is no use. Cost: O(n_events), in C.
+
+        Parameters
+        ----------
+        kinds : sequence of str, optional
+            At most 900; only events of these kinds.
+        since_us, until_us : int, optional
+            ``since_us <= at_us < until_us``, microseconds since 1970-01-01 UTC.
+
+        Stability: provisional
+        """
+        from recsys.log import tally
+
+        return tally.tally(self._writer, self._readers, kinds, since_us, until_us)
 
     # The file
 

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,10 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "checkpoints": lambda store: store.checkpoints(),
     "load_checkpoint": lambda store: store.load_checkpoint((1, "u")),
     "drop_checkpoints": lambda store: store.drop_checkpoints(),
+    "releases": lambda store: store.releases(),
+    "release": lambda store: store.release("q", Fraction(1), 0, b"{}"),
+    "lasting": lambda store: store.lasting().__enter__(),
+    "tally": lambda store: store.tally(),
     "compact": lambda store: store.compact(),
     "truncate_wal": lambda store: store.truncate_wal(),
     "rekey": lambda store: store.rekey(b"k" * 32),
@@ -57,7 +62,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
 
 # They read no table, or tell what is wrong otherwise.
 NOT_OF_TABLES = {
-    *("transact", "observe", "compact", "truncate_wal", "sizes", "check"),
+    *("transact", "lasting", "observe", "compact", "truncate_wal", "sizes", "check"),
     *("erase", "keep_ballast", "give_ballast", "destroy_set_aside"),
 }
 
