@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,11 @@ def _witness() -> subprocess.Popen[str]:
 
     atexit.register(end)
     return process
+
+
+def opened(path: Path | str, **options: Any) -> Recommender:
+    """Open a recommender: the one place where a property says how."""
+    return Recommender(path, **options)
 
 
 def file_digest(rec: Recommender | Path) -> str:
