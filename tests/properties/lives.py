@@ -60,9 +60,7 @@ def under(conditions: Conditions) -> Iterator[None]:
         yield
 
 
-def lived(
-    seed: int, conditions: Conditions, folder: Path, searcher: Searcher, *, rounds: int, n_events: int = 24
-) -> Life:
+def lived(seed: int, conditions: Conditions, folder: Path, searcher: Searcher, rounds: int, n_events: int) -> Life:
     """Live a whole life: in each round things happen, and some of them are forgotten."""
     with under(conditions), Life(seed, conditions, folder, searcher) as life:
         for _ in range(rounds):
@@ -104,7 +102,7 @@ class Life:
         """Let so many events happen, and some of all else."""
         happen: list[Callable[[], object]] = [
             lambda: self.record(self.draw.randint(1, n_events // 4)),
-            lambda: self.record(1, late=True),
+            lambda: self.record(self.draw.randint(1, n_events // 4), late=True),
             self.show, self.choose, self.steer, self.add, self.remove, self.reopen,
         ]  # fmt: skip
         until = len(self.events) + n_events
@@ -134,7 +132,7 @@ class Life:
     def record(self, n: int, *, late: bool = False) -> None:
         """Record some events, in one transaction or one by one."""
         batch = [self.event(late=late) for _ in range(n)]
-        if self.draw.random() < 0.5:
+        if late or self.draw.random() < 0.5:
             self.rec.record_many(batch)
         else:
             for event in batch:
@@ -273,6 +271,7 @@ class Life:
         left = [] if "everything" in criteria else forgotten(self.events, **criteria)
         gone = {event.uid for event in self.events} - {event.uid for event in left}
         self._remember_checkpoints()
+        self._see_the_conditions()
         receipt = self.rec.forget(**criteria)
         assert receipt.n_events == len(gone)
         if receipt.status != "erased":
@@ -286,6 +285,12 @@ class Life:
         self.counts += Counter({"forgets": 1, "events forgotten": len(gone), "pieces of old checkpoints": len(old)})
         self._look_for(needles(self.ever - told, told) | old, f"after {', '.join(criteria)}")
         self.ever, self.blobs = told, [piece for blob in kept for piece in samples(blob)]
+
+    def _see_the_conditions(self) -> None:
+        """The conditions are what they are said to be."""
+        (page_size,) = self.rec._store._writer.cursor.execute("PRAGMA page_size").fetchone()
+        assert page_size == self.conditions.page_size
+        self.counts["bytes in journals"] += self.rec._store.sizes()["wal"]
 
     def _look_for(self, wanted: set[bytes], when: str) -> None:
         found, n_files, size_bytes = self.searcher.search(self.path.parent, wanted)

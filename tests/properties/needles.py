@@ -60,7 +60,9 @@ def encodings(word: Word) -> set[bytes]:
 
 def needles(gone: Iterable[Word], left: Iterable[Word]) -> set[bytes]:
     """What of the words that are gone can be told from the words that are left."""
-    return apart((form for word in gone for form in encodings(word)), (form for word in left for form in encodings(word)))
+    return apart(
+        (form for word in gone for form in encodings(word)), (form for word in left for form in encodings(word))
+    )
 
 
 def apart(gone: Iterable[bytes], left: Iterable[bytes]) -> set[bytes]:
