@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hypothesis import settings
 
 from recsys import Recommender
 from recsys.learn.checkpoint import encode
@@ -124,6 +125,11 @@ def nothing_changes(rec: Recommender) -> Iterator[None]:
 def as_seen(slate: Slate) -> list[tuple[str, float, int, float, bool]]:
     """All of a slate but its random id."""
     return [(r.item_id, r.score, r.position, r.propensity, r.known) for r in slate]
+
+
+def examples(few: int, many: int) -> settings:
+    """So few examples in the suite; and many under the profile ``thorough``."""
+    return settings(max_examples=many if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else few)
 
 
 def moment(at_s: int, offset_min: int = 0) -> datetime:

@@ -114,7 +114,7 @@ def renamed(events: Sequence[Event], name: str) -> list[Event]:
     ]
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     odd=some.histories(item_ids=[*IDS, "naïve 🎷"], max_size=12),
     odd_besides=some.histories(item_ids=[*IDS, "forgotten"], max_size=12),
