@@ -1,4 +1,4 @@
-"""The full run of the forensics: ``python -m tests.properties.forensics`` lives until enough was forgotten, and prints counts.
+"""The full run of the forensics, ``python -m tests.properties.forensics``: lives until enough was forgotten; counts.
 
 The short form, and the tests of what it is made of, are in ``test_forensics.py``.
 """
@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -84,14 +84,13 @@ def _survey(n_events: int, folder: Path, searcher: Searcher) -> tuple[Counter[st
     total: Counter[str] = Counter()
     findings: list[str] = []
     by_pair = {pair: Counter[str]() for pair in PAIRS}
-    for seed in itertools.count(1):
+    seeds = itertools.count(1)
+    while total["events forgotten"] < n_events:
         for pair in PAIRS:
-            life = lived(seed, pair, folder / "life", searcher, *LONG)
+            life = lived(next(seeds), pair, folder / "life", searcher, *LONG)
             by_pair[pair] += life.counts
             total += life.counts
             findings += life.findings
-        if total["events forgotten"] >= n_events:
-            break
     print(_line("pages", "journal", *_COLUMNS))
     for pair, counts in by_pair.items():
         print(_line(pair.page_size, pair.journal, *(counts[name] for name in _COLUMNS)))
@@ -109,7 +108,7 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000, help="how many to forget, at least")
     n_events = parser.parse_args().events
-    with tempfile.TemporaryDirectory(prefix="forensics-") as folder, Searcher() as searcher:
+    with tempfile.TemporaryDirectory(prefix="forensics-") as folder, closing(Searcher()) as searcher:
         started = time.monotonic()
         total, findings = _survey(n_events, Path(folder), searcher)
         print(f"{time.monotonic() - started:.0f} s", flush=True)

@@ -1,7 +1,7 @@
-"""Random lives on a file, in which much is forgotten; after each forget the files are searched for all that is told no more.
+"""Random lives on a file, in which much is forgotten; after each forget its files are searched for what is gone.
 
-A life is drawn from a seed and lived under *conditions*: the size of the file's pages, and what its journal is like at the
-moment of forgetting. It keeps a plain account of what it told, and a list of what was found that should not be there.
+A life is drawn from a seed and lived under *conditions*: the size of the file's pages, and what its journal is like at
+the moment of forgetting. It keeps a plain account of what it told, and a list of what was found that should not be.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -62,7 +62,7 @@ def under(conditions: Conditions) -> Iterator[None]:
 
 def lived(seed: int, conditions: Conditions, folder: Path, searcher: Searcher, rounds: int, n_events: int) -> Life:
     """Live a whole life: in each round things happen, and some of them are forgotten."""
-    with under(conditions), Life(seed, conditions, folder, searcher) as life:
+    with under(conditions), closing(Life(seed, conditions, folder, searcher)) as life:
         for _ in range(rounds):
             life.go_on(n_events)
             life.forget()
@@ -89,10 +89,8 @@ class Life:
         self.findings: list[str] = []
         self.rec = self._opened(next(self.numbers))
 
-    def __enter__(self) -> Life:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the file, and leave nothing behind."""
         self.rec.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -249,22 +247,20 @@ class Life:
         some = [event.uid for event in draw.sample(known, len(known) // 3)]
         item = draw.choice([event.item_id for event in known if event.item_id] or [self.token()])
         since = draw.choice(known).at_us // 1_000_000 if known else 0
-        which = draw.randrange(7)
-        if which == 0:
-            return {"events": [event.uid for event in known[-len(known) // 4 :]]}
-        if which == 1:
+        ways: list[dict[str, Any]] = [
+            {"events": [event.uid for event in known[-len(known) // 4 :]]},
+            {"events": some},
+            {"items": [item, *draw.sample(self.habits, 2)]},
+            {"items": draw.sample(self.habits, 3), "kinds": ["play", "click", "shown"]},
+            {"kinds": draw.sample((*_KINDS, "shown", "steer"), 3)},
+            {"since": since},
+            {"until": since},
+        ]
+        chosen = draw.choice(ways)
+        if "items" in chosen and draw.random() < 0.7:
             self.rec.remove([item])
             self.items.pop(item, None)
-            return {"items": [item, *draw.sample(self.habits, 2)]}
-        if which == 2:
-            return {"items": draw.sample(self.habits, 3), "kinds": ["play", "click", "shown"]}
-        if which == 3:
-            return {"kinds": draw.sample((*_KINDS, "shown", "steer"), 3)}
-        if which == 4:
-            return {"since": since}
-        if which == 5:
-            return {"until": since}
-        return {"events": some}
+        return chosen
 
     def _forget(self, **criteria: Any) -> None:
         """F1, U7: forget, and look for every word that is told no more, and for every checkpoint there was."""

@@ -1,7 +1,7 @@
 """What to look for in the files of a log, once something of it was forgotten.
 
-All that a log is told is a set of *words*: texts, moments and numbers. What was told once and is told no more must not be
-in the files, in any encoding in which it might have got there. What is left, and whatever is too short or too common to
+All that a log is told is a set of *words*: texts, moments and numbers. What was told once and is told no more must not
+be in the files, in any encoding in which it might have got there. What is left, and whatever is too short or common to
 mean anything, is not looked for.
 """
 

@@ -1,4 +1,4 @@
-"""Two recommenders: one that was told all and forgot some of it, and one that never knew it. Nothing may tell them apart.
+"""Two recommenders: one that forgot some of what it was told, and one that never knew it. Nothing may tell them apart.
 
 A :class:`Script` says what happens to the first, in order. The second lives through the same, without what is forgotten
 somewhere in the script, without reopening, and with ids of its own for the events, so that nothing can hang on those.
@@ -65,7 +65,7 @@ def _uid(*of: object) -> str:
 
 @st.composite
 def scripts(draw: st.DrawFn) -> Script:
-    """Draw what happens: odd events and plain ones, told in portions, with all else in between, forgetting at least once."""
+    """Draw what happens: odd events and plain ones, told in portions; all else in between; at least one forget."""
     odd = [replace(event, uid=_uid(event.uid)) for event in draw(some.histories(item_ids=IDS, max_size=12))]
     events = plain(draw(st.sampled_from((0, 8, 20, 40))), draw(st.integers(0, 9)))
     at = draw(st.integers(0, len(events)))
@@ -102,10 +102,10 @@ def compared(script: Script) -> tuple[list[str], Counter[str]]:
     """Run the script; give the names of all by which the two recommenders can be told apart, and counts."""
     with patch.object(live, "_BYTES_AN_EVENT", 1 << 40), TemporaryDirectory(prefix="never-known-") as folder:
         in_memory = all(name != "reopen" for name, _ in script.steps)
-        first = _First(":memory:" if in_memory else str(Path(folder) / "log.db"))
+        first = _First(":memory:" if in_memory else str(Path(folder) / "log.db"), script.events)
         try:
             for name, value in script.steps:
-                getattr(first, name)(script, value)
+                getattr(first, name)(value)
             with _second(script, first) as never_knew:
                 return differences(first.rec, never_knew), first.counts
         finally:
@@ -115,20 +115,20 @@ def compared(script: Script) -> tuple[list[str], Counter[str]]:
 class _First:
     """The one that is told all, and the plain account of what is left."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, events: Sequence[Event]) -> None:
+        self.path, self.events = path, events
         self.rec = opened(path, settings=SETTINGS)
         self.left: list[Event] = []
         self.n_told = 0
         self.counts: Counter[str] = Counter()
 
-    def record(self, script: Script, n: int) -> None:
-        portion = list(script.events[self.n_told : self.n_told + n])
+    def record(self, n: int) -> None:
+        portion = list(self.events[self.n_told : self.n_told + n])
         self.rec.record_many(portion)
         self.left += portion
         self.n_told += len(portion)
 
-    def forget(self, script: Script, criteria: dict[str, Any]) -> None:
+    def forget(self, criteria: dict[str, Any]) -> None:
         known = in_order(self.left)
         named = dict(criteria)
         if "events" in named:
@@ -142,22 +142,22 @@ class _First:
         self.left = left
         self.counts += Counter({"forgets": 1, "events forgotten": receipt.n_events})
 
-    def reopen(self, script: Script, _: None) -> None:
+    def reopen(self, _: None) -> None:
         self.rec.close()
         self.rec = opened(self.path, settings=SETTINGS)
         self.counts["reopened"] += 1
 
-    def maintain(self, script: Script, _: None) -> None:
+    def maintain(self, _: None) -> None:
         while self.rec.maintain():
             pass
 
-    def look(self, script: Script, seed: int) -> None:
+    def look(self, seed: int) -> None:
         sight(self.rec, seed)
 
-    def add(self, script: Script, item: tuple[str, str]) -> None:
+    def add(self, item: tuple[str, str]) -> None:
         _add(self.rec, item)
 
-    def remove(self, script: Script, item_id: str) -> None:
+    def remove(self, item_id: str) -> None:
         self.rec.remove([item_id])
 
 
@@ -199,10 +199,8 @@ def unsound(state: State) -> list[str]:
     """U6: what is no number in the state, or no precision."""
     arrays = [*state.behaviour.arrays(), *(("w", model.w) for model in state.choices)]
     found = [f"{name} is not finite" for name, array in arrays if not np.isfinite(array).all()]
-    for model in state.choices:
-        if not (np.isfinite(model.precision).all() and np.linalg.eigvalsh(model.precision).min() > 0):
-            found.append("a precision is not positive definite")
-    return found
+    precise = [np.isfinite(m.precision).all() and np.linalg.eigvalsh(m.precision).min() > 0 for m in state.choices]
+    return found + ["a precision is not positive definite"] * precise.count(False)
 
 
 def sight(rec: Recommender, seed: int) -> dict[str, object]:

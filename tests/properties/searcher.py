@@ -34,7 +34,7 @@ class Searched(NamedTuple):
 class Searcher:
     """The child. It reads what is in a folder, whoever has it open.
 
-    A context manager; every call waits for its answer.
+    Every call waits for its answer.
     """
 
     def __init__(self) -> None:
@@ -42,10 +42,8 @@ class Searcher:
         command = [sys.executable, "-I", str(Path(__file__))]
         self._process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def __enter__(self) -> Searcher:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let the child end."""
         self._process.stdin.close()
         self._process.wait(20)
         self._process.stdout.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys import Event, Item, Recommender, Settings
@@ -24,7 +24,7 @@ from recsys.log import deletion, erase
 from recsys.log.connection import Writer
 from recsys.testing import strategies as some
 from recsys.testing.strategies import START
-from tests.properties.eyes import in_order, opened
+from tests.properties.eyes import examples, in_order, opened
 
 SETTINGS: Final = Settings(synchronous="normal", checkpoint_events=16, ballast=False)
 COUNTERS: Final = (range(24, 28), range(40, 44), range(92, 96))
@@ -114,7 +114,7 @@ def renamed(events: Sequence[Event], name: str) -> list[Event]:
     ]
 
 
-@settings(max_examples=8)
+@examples(5, 200)
 @given(
     odd=some.histories(item_ids=[*IDS, "naïve 🎷"], max_size=12),
     odd_besides=some.histories(item_ids=[*IDS, "forgotten"], max_size=12),
