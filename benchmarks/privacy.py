@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contenders import as_event
+from benchmarks.encryption import encryption
 from benchmarks.fresh import printed
 from benchmarks.lived import folder, lived, past
 from benchmarks.report import Cell, Result, Table
@@ -102,7 +103,11 @@ def residue(data: Path | None, *, quick: bool) -> Result:
     return Result("privacy/residue", [table], {"world": SEED}, quick)
 
 
-SCENARIOS: Mapping[str, Callable[..., Result]] = {"privacy/forget-cost": forget_cost, "privacy/residue": residue}
+SCENARIOS: Mapping[str, Callable[..., Result]] = {
+    "privacy/forget-cost": forget_cost,
+    "privacy/residue": residue,
+    "privacy/encryption": encryption,
+}
 
 
 class _Forgotten(NamedTuple):

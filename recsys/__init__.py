@@ -8,6 +8,7 @@ the device, and what is forgotten was never known.
 import typing as _typing
 
 from recsys.errors import (
+    BudgetError,
     BusyError,
     CheckpointError,
     ClosedError,
@@ -44,6 +45,7 @@ if _typing.TYPE_CHECKING:
     )
 
 __all__ = [
+    "BudgetError",
     "BusyError",
     "CheckpointError",
     "ClosedError",

@@ -8,6 +8,7 @@
     │  ├─ ClosedError                it was closed
     │  ├─ PausedError                it is paused: nothing is written
     │  ├─ ConsentError               the person has not allowed it: nothing is written
+    │  ├─ BudgetError                a release would cost more privacy than is left
     │  └─ ForkedError                it was opened by the parent of this process
     ├─ StoreError(OSError)           the file
     │  ├─ BusyError                  another process holds it: try again
@@ -25,6 +26,7 @@ is named by the attribute ``field``.
 from __future__ import annotations
 
 __all__ = [
+    "BudgetError",
     "BusyError",
     "CheckpointError",
     "ClosedError",
@@ -93,6 +95,13 @@ class ConsentError(StateError):
     """``Settings(require_consent=True)``, and the person has not consented, so nothing may be written.
 
     Ask, and call ``consent(purpose)`` when the answer is yes.
+
+    Stability: provisional
+    """
+
+
+class BudgetError(StateError):
+    """The file's privacy budget does not allow this release; nothing was drawn or charged.
 
     Stability: provisional
     """

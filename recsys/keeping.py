@@ -42,6 +42,8 @@ class Keeping:
     ----------
     path : str or os.PathLike
         The file.
+    key : bytes or callable, optional
+        Of an encrypted file.
     settings : Settings
         What the host chose.
     prior : Prior
@@ -54,8 +56,15 @@ class Keeping:
     _catalogue: Catalogue
     _live: Live
 
-    def __init__(self, path: str | os.PathLike[str], settings: Settings, prior: Prior) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        key: bytes | Callable[[], bytes] | None,
+        settings: Settings,
+        prior: Prior,
+    ) -> None:
         self._path = inputs.path_of(path)
+        self._key = key
         self._settings = settings
         self._prior = prior
         self._gate = Gate()
@@ -86,7 +95,8 @@ class Keeping:
         return self._open(":memory:")
 
     def _open(self, path: str) -> Store:
-        return Store(path, synchronous=self._settings.synchronous, busy_timeout_ms=self._settings.busy_timeout_ms)
+        chosen = self._settings
+        return Store(path, synchronous=chosen.synchronous, busy_timeout_ms=chosen.busy_timeout_ms, key=self._key)
 
     def _begin(self, store: Store) -> None:
         """Take a store over, with all that it holds."""
@@ -340,7 +350,7 @@ class Keeping:
 
     def _edge(self, now_us: int) -> Key | None:
         """Give the last key that has to go, None when nothing has to."""
-        return None if self._retention is None else self._retention.edge(self._store, now_us)
+        return None if self._retention is None else self._retention.edge(self._store, self._live, now_us)
 
     def _retain(self, edge: Key, budget_ms: float) -> None:
         """Learn a slice of what stays; when that is all of it, let the rest go."""

@@ -42,7 +42,8 @@ class Recommender(Keeping):
     path : str or os.PathLike
         The file; made with mode 0600 when absent. ``":memory:"`` keeps everything in memory.
     key : bytes or callable, optional
-        Encryption at rest is not in this version: anything but None raises ``InputError``.
+        32 random bytes with which everything in the file is encrypted, or a callable that returns them; needs
+        the extra ``encrypted``. None: the file is plain. A lost key cannot be replaced.
     settings : Settings, optional
         None takes the defaults.
     prior : Prior or str or os.PathLike, optional
@@ -52,6 +53,10 @@ class Recommender(Keeping):
     ------
     InputError
         When an argument is not usable.
+    MissingExtraError
+        When a key is given and ``sqlcipher3`` is not installed.
+    WrongKeyError
+        When the key does not open the file, when it is encrypted and there is no key, or not and there is one.
     StoreError
         When the file cannot be opened, is damaged, belongs to another application, or was written by
         a newer recsys; it is left as it was.
@@ -84,11 +89,9 @@ class Recommender(Keeping):
         prior: Prior | str | os.PathLike[str] | None = None,
     ) -> None:
         inputs.path_of(path)
-        if key is not None:
-            raise InputError("key: encryption at rest is not available in this version", field="key")
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
-        super().__init__(path, settings or Settings(), Prior.of(prior))
+        super().__init__(path, key, settings or Settings(), Prior.of(prior))
 
     def __enter__(self) -> Recommender:
         return self
@@ -555,6 +558,34 @@ class Recommender(Keeping):
             if budget:
                 self._step(budget, now_us)
             return self._is_work_left(now_us)
+
+    def rekey(self, key: bytes | Callable[[], bytes]) -> None:
+        """Encrypt the file with another key, all of it or nothing; from then on only the new key opens it.
+
+        Parameters
+        ----------
+        key : bytes or callable
+            As for the constructor.
+
+        Raises
+        ------
+        InputError
+            When the key is not usable, or the file is not encrypted.
+        BusyError
+            When anything else has the file open; nothing has changed.
+        PausedError, StoreError
+            The file keeps the key that it has.
+
+        Notes
+        -----
+        If the power fails meanwhile, one of the two keys opens the file: try the new one, then the old one.
+        O(size of the file).
+
+        Stability: provisional
+        """
+        with self._gate.writing:
+            self._store.rekey(key)
+            self._key = key
 
     def check(self) -> list[Finding]:
         """Say whether the file is sound, and whether what was learnt equals what the log teaches. O(events).

@@ -141,9 +141,9 @@ class Receipt:
         ``"pending"``: they are gone from the log and from everything learnt, but their bytes may still stand in the
         file; that is finished by the next ``maintain`` or ``forget``, or first thing at the next opening.
     reason : str
-        Why it is pending; empty otherwise. ``"reader"``: somebody reads the file as it was before. ``"busy"``: another
-        process keeps writing to it. ``"full"``: the disk is. ``"failed"``: the file could not be written. ``"found"``:
-        bytes were found that should not be there.
+        Why it is pending; empty otherwise. ``"reader"``: something else, a reader most likely, uses the file as it
+        was before. ``"busy"``: another process keeps writing to it. ``"full"``: the disk is. ``"failed"``: the file
+        could not be written. ``"found"``: bytes were found that should not be there.
     n_events, n_slate_rows, n_checkpoints, n_items : int
         Rows deleted, per table.
     n_set_aside : int

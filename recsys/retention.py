@@ -44,8 +44,8 @@ class Retention:
         """Whether the host set any limit."""
         return self._settings.keep_days is not None or self._settings.keep_events is not None
 
-    def edge(self, store: Store, now_us: int) -> Key | None:
-        """Give the last key that has to go; None when nothing has to. O(events), in C."""
+    def edge(self, store: Store, live: Live, now_us: int) -> Key | None:
+        """Give the last key that has to go; None when nothing has to. O(1), and O(events), in C, when something has."""
         edges = []
         if self._settings.keep_days is not None:
             begin_us = (now_us // _A_DAY_US - self._settings.keep_days + 1) * _A_DAY_US
@@ -54,7 +54,7 @@ class Retention:
                 edges.append((begin_us - 1, "\U0010ffff"))
         if self._settings.keep_events is not None:
             keep = self._settings.keep_events
-            n = store.n_events()
+            n = live.state.n_events if live.mask is None else store.n_events()
             if n > keep:
                 edges.append(store.key_at(n - (keep - keep // _SPARE) - 1))
         return max(edges, default=None)
@@ -65,7 +65,7 @@ class Retention:
 
     def step(self, store: Store, live: Live, edge: Key, budget_ms: float) -> bool:
         """Learn a slice of what stays; True when all of the log so far is learnt."""
-        if self._state is None or self._edge is None or self._edge < edge:
+        if self._state is None:  # once begun, the edge stays: new events move it on all the time
             self._edge, self._state, self._reached = edge, live.blank(), edge
         deadline = time.perf_counter() + budget_ms / 1000.0
         for n, event in enumerate(store.events(after=self._reached), 1):

@@ -120,7 +120,7 @@ class Settings:
         for name, low, high in (("keep_days", 1, 36_500), ("keep_events", 16, 100_000_000)):
             if getattr(self, name) is not None:
                 _integer(getattr(self, name), name, low, high)
-        if self.time_resolution not in RESOLUTIONS_US:
+        if not isinstance(self.time_resolution, str) or self.time_resolution not in RESOLUTIONS_US:
             raise InputError(f"time_resolution is one of {', '.join(RESOLUTIONS_US)}", field="time_resolution")
         object.__setattr__(self, "never_learn", _tags(self.never_learn))
 

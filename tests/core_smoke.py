@@ -13,21 +13,36 @@ from pathlib import Path
 
 import numpy as np
 
+# What can reach a network or another process, and what is heavy; the modules below each are meant too.
 FORBIDDEN = (
+    "_posixsubprocess",
+    "_socket",
+    "_ssl",
     "asyncio",
     "click",
+    "concurrent.futures",
+    "ftplib",
     "http",
+    "imaplib",
+    "joblib",
     "lightgbm",
     "multiprocessing",
     "pandas",
+    "poplib",
+    "recsys.testing",
     "rich",
     "scipy",
+    "selectors",
     "sklearn",
+    "smtplib",
     "socket",
+    "socketserver",
     "sqlite_utils",
     "ssl",
     "subprocess",
     "urllib.request",
+    "webbrowser",
+    "xmlrpc",
 )
 LOADED_BY_NUMPY = tuple(name for name in FORBIDDEN if name in sys.modules)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from collections.abc import Collection, Iterator
@@ -16,13 +17,17 @@ _FENCE = re.compile(r"^(?P<indent> *)(?P<mark>`{3,}|~{3,})(?P<language>[\w+-]*)[
 _NOT_RUN = re.compile(r"^\s*<!-- not run: (?P<reason>\S.*?) -->\s*$")
 
 
+_NEEDS = re.compile(r"^\s*<!-- needs: (?P<module>\w+) -->\s*$")
+
+
 class Block(NamedTuple):
-    """One fenced block: its language, its text, the line its text begins on, and why it is not run, if so."""
+    """One fenced block: its language, its text, the line its text begins on, why it is not run, and what it needs."""
 
     language: str
     text: str
     line: int
     not_run: str | None
+    needs: str | None = None
 
 
 def blocks(document: str) -> Iterator[Block]:
@@ -36,18 +41,22 @@ def blocks(document: str) -> Iterator[Block]:
             continue
         mark, start = opening["mark"], number + 1
         above = next((line for line in reversed(lines[:number]) if line.strip()), "")
-        skip = _NOT_RUN.match(above)
+        skip, needs = _NOT_RUN.match(above), _NEEDS.match(above)
         closing = next((i for i in range(start, len(lines)) if lines[i].strip() == mark), None)
         if closing is None:
             message = f"the block on line {start} is never closed"
             raise ValueError(message)
         text = "\n".join(line.removeprefix(opening["indent"]) for line in lines[start:closing])
-        yield Block(opening["language"].lower(), text, start + 1, skip["reason"] if skip else None)
+        yield Block(
+            opening["language"].lower(), text, start + 1, skip["reason"] if skip else None, needs and needs["module"]
+        )
         number = closing + 1
 
 
 def run_python(path: Path, document: str) -> int:
     """Run the Python blocks in order in one fresh namespace; returns how many ran.
+
+    One that needs a module which is not installed is passed over, and that is printed.
 
     Each is compiled with the document's own name and line numbers, so that a traceback points into it.
     """
@@ -58,6 +67,9 @@ def run_python(path: Path, document: str) -> int:
             if block.not_run:
                 message = f"{path}:{block.line}: Python is always run"
                 raise ValueError(message)
+            if block.needs and importlib.util.find_spec(block.needs) is None:
+                print(f"{path}:{block.line}: not run, since {block.needs} is not installed")
+                continue
             exec(compile("\n" * (block.line - 1) + block.text, str(path), "exec"), namespace)  # noqa: S102
             n_run += 1
     return n_run

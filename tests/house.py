@@ -39,6 +39,17 @@ MAY_NOT_KNOW: Mapping[str, tuple[str, ...]] = {
     "recsys.portable": (*_ROOMS, *_UPSTAIRS),
     "recsys.live": ("recsys.rank", *_UPSTAIRS),
     "recsys.recommender": ("recsys.bridge", "recsys.cli", "recsys.testing"),
+    "recsys.privacy": (
+        "recsys.learn",
+        "recsys.rank",
+        "recsys.prior",
+        "recsys.live",
+        "recsys.portable",
+        "recsys.bridge",
+        "recsys.cli",
+        "recsys.evaluate",
+        "recsys.testing",
+    ),
 }
 KNOWS_ALL_ROOMS = ("recsys.recommender", "recsys.bridge", "recsys.cli", "recsys.evaluate", "recsys.testing")
 
@@ -52,8 +63,37 @@ HEAVY_STDLIB = frozenset(
     {"asyncio", "ftplib", "http", "multiprocessing", "smtplib", "socket", "ssl", "subprocess", "xmlrpc"}
 )
 HEAVY_SUBMODULES = ("urllib.request", "concurrent.futures")
+# Modules that can reach a network or another process: nowhere in recsys, not even inside a function.
+NETWORKED = frozenset(
+    {
+        *HEAVY_STDLIB, "_posixsubprocess", "_socket", "_ssl", "aiohttp", "httpx", "imaplib", "nntplib", "poplib", "pty",
+        "requests", "select", "selectors", "socketserver", "telnetlib", "urllib3", "webbrowser", "wsgiref",
+    }
+)  # fmt: skip
+NETWORKED_SUBMODULES = (*HEAVY_SUBMODULES, "logging.handlers", "email.utils")
+# Modules that write where we do not look, reach below Python, or start threads and processes of their own.
+SECRETIVE = frozenset({"cffi", "ctypes", "dbm", "joblib", "mmap", "psutil", "tempfile", "threadpoolctl"})
+# (module, what it imports or names): why it may.
+REASONS: Mapping[tuple[str, str], str] = {
+    ("recsys.cli.demo", "tempfile"): "the demo's own log, which is deleted when it ends",
+    ("recsys.cli.care", "tempfile"): "the way of an export to another tool, in a folder of mode 0700",
+    ("recsys.cli.app", "import_module"): "a command's own module, named in the table of commands",
+    ("recsys.learn.checkpoint", "mmap"): "memory without a file, given back to the system at once",
+    (
+        "recsys.log.connection",
+        "ctypes",
+    ): "one reference is given away in a forked child, so that nothing is closed there",
+}
 # They run code that a file brings along.
 CODE_RUNNERS = frozenset({"_pickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"})
+# Names that start a process or more jobs than one, or import what no rule can see.
+OUTWARD = frozenset(
+    {
+        "__import__", "execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe", "fork", "forkpty",
+        "import_module", "n_jobs", "popen", "posix_spawn", "posix_spawnp", "spawnl", "spawnv", "spawnve", "startfile",
+        "system",
+    }
+)  # fmt: skip
 CODE_RUNNING_CALLS = frozenset({"eval", "exec"})
 
 
@@ -165,6 +205,33 @@ def heavy_imports(source: Source) -> list[str]:
         )
         if item.at_import and not quiet and top not in guests:
             found.append(f"{source.module}:{item.line} imports {item.name}")
+    return found
+
+
+def networked_imports(source: Source) -> list[str]:
+    """Imports, lazy ones too, of what can reach a network or another process, or is secretive; but ``REASONS``."""
+    # What is shipped for the tests of apps builds walls and looks from outside; the core may not import it.
+    if in_room(source.module, "recsys.testing"):
+        return []
+    found = []
+    for item in imports(source):
+        top = item.name.split(".")[0]
+        reaches = top in NETWORKED | SECRETIVE or any(in_room(item.name, name) for name in NETWORKED_SUBMODULES)
+        if reaches and (source.module, top) not in REASONS:
+            found.append(f"{source.module}:{item.line} imports {item.name}")
+    return found
+
+
+def outward_calls(source: Source) -> list[str]:
+    """Names that start processes or jobs or import by text: ``os.system`` and its kin, ``n_jobs``, ``__import__``."""
+    if in_room(source.module, "recsys.testing"):
+        return []
+    found = []
+    excused = {word for module, word in REASONS if module == source.module}
+    for node in ast.walk(ast.parse(source.text)):
+        words = {getattr(node, field, None) for field in ("arg", "attr", "id", "value") if hasattr(node, field)}
+        if isinstance(node, (ast.Name, ast.Attribute, ast.arg, ast.keyword, ast.Constant)):
+            found += [f"{source.module}:{node.lineno} says {word}" for word in words if word in OUTWARD - excused]
     return found
 
 

@@ -93,6 +93,15 @@ def test_python_cannot_be_marked_as_not_run() -> None:
         documents.run_python(Path("sample.md"), f"<!-- not run: slow -->\n{FENCE}python\nx = 1\n{FENCE}\n")
 
 
+def test_a_block_that_needs_a_missing_module_is_passed_over_and_that_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    block = f"\n{FENCE}python\nran.append(1)\n{FENCE}\n"
+    document = f"{FENCE}python\nran = []\n{FENCE}\n<!-- needs: no_such_module -->{block}<!-- needs: json -->{block}"
+    assert documents.run_python(Path("sample.md"), document) == 2
+    assert capsys.readouterr().out == "sample.md:6: not run, since no_such_module is not installed\n"
+
+
 def test_a_block_that_is_never_closed_is_an_error() -> None:
     with pytest.raises(ValueError, match="never closed"):
         list(documents.blocks(f"{FENCE}python\nx = 1\n"))

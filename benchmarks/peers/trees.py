@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.features import local_day
 from benchmarks.peers.ownlog import SEED, OwnLog
+from recsys.learn.tree_parameters import checked
 from recsys.settings import Settings
 from recsys.types import Event
 
@@ -21,18 +22,15 @@ __all__ = ["LambdaRank"]
 
 _FIRST = 10  # choices of something known before trees are worth growing
 # Shallow trees and few rounds, because one person's choices are hundreds of lists and not millions; one thread
-# and fixed orders, so that the same log gives the same trees.
+# and fixed orders, so that the same log gives the same trees. Only what is on the package's list gets to LightGBM.
 _OPTIONS = {
     "objective": "lambdarank",
     "num_leaves": 7,
     "min_data_in_leaf": 20,
     "learning_rate": 0.1,
     "max_bin": 63,
-    "num_threads": 1,
-    "deterministic": True,
     "force_col_wise": True,
     "seed": SEED,
-    "verbosity": -1,
 }
 
 
@@ -100,9 +98,10 @@ class LambdaRank(OwnLog):
     def _grow(self, event: Event) -> None:
         import lightgbm
 
+        options = checked(_OPTIONS)
         self._day, self._n_fitted = local_day(event), self._n
         group = [len(rows) for rows in self._lists]
         y = np.zeros(sum(group), dtype=np.int64)
         y[np.cumsum([0, *group[:-1]])] = 1
-        data = lightgbm.Dataset(np.concatenate(self._lists), y, group=group, params=_OPTIONS)
-        self.model = lightgbm.train(dict(_OPTIONS), data, num_boost_round=self._n_rounds)
+        data = lightgbm.Dataset(np.concatenate(self._lists), y, group=group, params=options)
+        self.model = lightgbm.train(options, data, num_boost_round=self._n_rounds)

@@ -98,7 +98,8 @@ class Checked(_ParamType):
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="recsys-embedded", prog_name="recsys", message="%(prog)s %(version)s")
-def group() -> None:
+@click.option("--key-file", envvar="RECSYS_KEY_FILE", metavar="PATH", help="The key of an encrypted FILE is in PATH.")
+def group(key_file: str | None) -> None:
     """Look at, explain, correct and erase what recsys has learnt in a file.
 
     Everything happens on this machine. FILE is never created by a command that reads.

@@ -14,11 +14,14 @@ from _thread import RLock, allocate_lock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from recsys.errors import ClosedError, ForkedError, RecsysError, StoreError
+from recsys.errors import BusyError, RecsysError, StoreError, WrongKeyError
 from recsys.log import opening, scan
-from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated
+from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated, when_closed, when_doomed, when_forked
+
+if TYPE_CHECKING:
+    from recsys.log.cipher import Cipher
 
 __all__ = ["Block", "Reader", "Readers", "Writer", "is_open", "view"]
 
@@ -40,11 +43,13 @@ class Writer:
         What a commit waits for.
     busy_timeout_ms : int
         How long to wait for another process, milliseconds.
+    cipher : Cipher, optional
+        What the file is encrypted with.
 
     Stability: provisional
     """
 
-    def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int) -> None:
+    def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int, cipher: Cipher | None = None) -> None:
         self.path = path
         self.pid = _get_pid()
         self.lock = RLock()
@@ -52,16 +57,41 @@ class Writer:
         self.doomed = False  # an error inside an inner block: the outermost one cannot commit any more
         self.closed = False
         self.busy_timeout_ms = busy_timeout_ms
+        self._path = path
+        self._synchronous = synchronous
         _refuse_inherited(path)
-        self.db = opening.connect_writer(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
-        self.cursor = self.db.cursor()
-        self.side = self.db.cursor()
+        _refuse_mixed(path, cipher)
+        self._connect(cipher)
         self.file = None if path == opening.MEMORY else opening.file_id(path)
         # The lineage that we know of; and where it stood before this transaction bumped it, if it did.
         self.seen = self._pragma("data_version")
         self.cookie = self._pragma("schema_version")
         self._own_from: int | None = None
         _WRITERS.add(self)
+
+    def _connect(self, cipher: Cipher | None) -> None:
+        self.cipher = cipher
+        self.db = opening.connect_writer(
+            self._path, synchronous=self._synchronous, busy_timeout_ms=self.busy_timeout_ms, cipher=cipher
+        )
+        self.cursor = self.db.cursor()
+        self.side = self.db.cursor()
+
+    def reconnect(self, likely: Cipher, other: Cipher) -> None:
+        """Go on with a fresh connection and the key that fits; under the lock. Closed if that fails."""
+        self.side.close()
+        self.cursor.close()
+        self.db.close()
+        try:
+            try:
+                self._connect(likely)
+            except WrongKeyError:
+                self._connect(other)
+        except BaseException:
+            self.closed = True
+            _WRITERS.discard(self)
+            raise
+        self.seen = -1  # What others did in between shows in the cookie.
 
     def __enter__(self) -> sqlite3.Cursor:
         self.enter()
@@ -70,7 +100,7 @@ class Writer:
                 self._own_from = None
                 self.cursor.execute("BEGIN IMMEDIATE")
             elif self.doomed:
-                raise _doomed()
+                raise when_doomed()
             self.depth += 1
         except BaseException as error:
             if not self.depth:
@@ -102,11 +132,11 @@ class Writer:
     def enter(self) -> None:
         """Take the lock, after checking that this is the right process and the connection open."""
         if _get_pid() != self.pid:
-            raise _forked()
+            raise when_forked()
         self.lock.acquire()
         if self.closed:
             self.lock.release()
-            raise _closed()
+            raise when_closed()
 
     @property
     def mine(self) -> bool:
@@ -186,7 +216,7 @@ class Writer:
     def close(self, readers: Readers | None) -> None:
         """Roll back what is open, close the readers, empty the WAL if nobody is in the way, and close."""
         if _get_pid() != self.pid:
-            raise _forked()
+            raise when_forked()
         with self.lock:
             if self.closed:
                 return
@@ -209,7 +239,7 @@ class Writer:
         if not commit or doomed or self.closed:
             self._roll_back()
             if commit:
-                raise _doomed() if doomed else _closed()
+                raise when_doomed() if doomed else when_closed()
             return
         try:
             self.cursor.execute("COMMIT")
@@ -260,10 +290,10 @@ class Reader:
     Stability: provisional
     """
 
-    def __init__(self, path: str, busy_timeout_ms: int) -> None:
+    def __init__(self, path: str, busy_timeout_ms: int, cipher: Cipher | None) -> None:
         self.lock = allocate_lock()
         self.closed = False
-        self.db = opening.connect_reader(path, busy_timeout_ms=busy_timeout_ms)
+        self.db = opening.connect_reader(path, busy_timeout_ms=busy_timeout_ms, cipher=cipher)
         self.cursor = self.db.cursor()
         self.side = self.db.cursor()  # for a second query while the first one is still being read
 
@@ -271,7 +301,7 @@ class Reader:
         """Begin a snapshot, of the first row read."""
         with self.lock:
             if self.closed:
-                raise _closed()
+                raise when_closed()
             self.cursor.execute("BEGIN")
 
     def finish(self) -> None:
@@ -313,13 +343,13 @@ class Readers:
             reader = self._idle.pop()
         except IndexError:
             try:
-                reader = Reader(self._path, self._writer.busy_timeout_ms)
+                reader = Reader(self._path, self._writer.busy_timeout_ms, self._writer.cipher)
             except FOREIGN_ERRORS as error:
                 raise translated(error) from None
             self._all.add(reader)
             if self._writer.closed:
                 self._drop(reader)
-                raise _closed() from None
+                raise when_closed() from None
         try:
             reader.begin()
         except DATABASE_ERRORS as error:
@@ -344,15 +374,22 @@ class Readers:
     def check(self) -> None:
         """Raise unless this is the right process and the store is open."""
         if _get_pid() != self._writer.pid:
-            raise _forked()
+            raise when_forked()
         if self._writer.closed:
-            raise _closed()
+            raise when_closed()
 
     def close(self) -> None:
         """Close them all, also those in use."""
         self._idle.clear()
         for reader in list(self._all):
             self._drop(reader)
+
+    def let_go(self) -> None:
+        """Close the idle ones; ``BusyError`` when one is in use."""
+        while self._idle:
+            self._drop(self._idle.pop())
+        if self._all:
+            raise BusyError("something is still being read from the file: finish that first, or try again")
 
     def _drop(self, reader: Reader) -> None:
         self._all.discard(reader)
@@ -379,7 +416,7 @@ def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Curs
     try:
         with reader.lock:
             if reader.closed:
-                raise _closed()
+                raise when_closed()
             yield reader.cursor, reader.side
     except DATABASE_ERRORS as error:
         raise translated(error) from None
@@ -395,13 +432,6 @@ def is_open(path: str) -> bool:
     return any(writer.path == path for writer in list(_WRITERS))
 
 
-def _forked() -> RecsysError:
-    return ForkedError(
-        "a file that was open when this process was forked cannot be used in it: "
-        'close it before the fork, or start the process with "spawn"'
-    )
-
-
 def _refuse_inherited(path: str) -> None:
     """Refuse a file that the parent of this forked process had open.
 
@@ -411,15 +441,20 @@ def _refuse_inherited(path: str) -> None:
     pid = _get_pid()
     inherited = {writer.file for writer in list(_WRITERS) if writer.pid != pid}
     if inherited and path != opening.MEMORY and os.path.lexists(path) and opening.file_id(path) in inherited:
-        raise _forked()
+        raise when_forked()
 
 
-def _doomed() -> RecsysError:
-    return StoreError("the transaction was undone by an error inside it: leave its block and begin again")
+def _refuse_mixed(path: str, cipher: Cipher | None) -> None:
+    """Refuse a file that this process has open the other way, encrypted or plain.
 
-
-def _closed() -> RecsysError:
-    return ClosedError("the store was closed: open a new one")
+    SQLite and SQLCipher do not know of each other, so closing the file in one would drop the locks of the other.
+    """
+    if path == opening.MEMORY or not os.path.lexists(path):
+        return
+    file = opening.file_id(path)
+    if any(writer.file == file and (writer.cipher is None) is not (cipher is None) for writer in list(_WRITERS)):
+        how = "with a key: give it" if cipher is None else "and is not encrypted: open it without a key"
+        raise WrongKeyError(f"the file is open in this process {how}")
 
 
 def _abandon() -> None:

@@ -23,7 +23,7 @@ __all__ = ["REASONS", "Erasure", "erase", "is_pending", "mark"]
 
 # Why an erasure could not be finished, and what to do.
 REASONS = {
-    "reader": "something is reading the file as it was before: erased at the next try after it has ended",
+    "reader": "something else uses the file as it was before: erased at the next try after it has ended",
     "busy": "another process is writing to the file: erased at the next try",
     "full": "no space is left to write the file anew: erased at the next try after some is free",
     "failed": "the file could not be written: check the disk",

@@ -12,9 +12,26 @@ import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from recsys.errors import BusyError, ClosedError, CorruptError, FullError, InputError, RecsysError, StoreError
+from recsys.errors import (
+    BusyError,
+    ClosedError,
+    CorruptError,
+    ForkedError,
+    FullError,
+    InputError,
+    RecsysError,
+    StoreError,
+)
 
-__all__ = ["DATABASE_ERRORS", "FOREIGN_ERRORS", "translated"]
+__all__ = [
+    "DATABASE_ERRORS",
+    "FOREIGN_ERRORS",
+    "not_a_database",
+    "translated",
+    "when_closed",
+    "when_doomed",
+    "when_forked",
+]
 
 # What a call into sqlite3 may raise on account of the file. The last one when SQLite's own message about
 # a damaged file quotes bytes of it that are not UTF-8.
@@ -25,6 +42,7 @@ _BUSY = "another process is writing to the file: try again"
 _FULL = "no space is left for the file; nothing was written"
 _DAMAGED = "the file is damaged and was left as it is: restore a copy, or move it aside and start anew"
 
+_NOT_A_DATABASE = 26
 # SQLite's primary result codes, https://www.sqlite.org/rescode.html
 _BY_CODE: Mapping[int, tuple[type[StoreError], str]] = MappingProxyType(
     {
@@ -36,7 +54,7 @@ _BY_CODE: Mapping[int, tuple[type[StoreError], str]] = MappingProxyType(
         11: (CorruptError, _DAMAGED),
         13: (FullError, _FULL),
         14: (StoreError, "the file could not be opened: check that its directory exists and may be written"),
-        26: (CorruptError, "the file is not an SQLite database: choose another path"),
+        _NOT_A_DATABASE: (CorruptError, "the file is not an SQLite database: choose another path"),
     }
 )
 _IOERR_SHMSIZE = 10 | (19 << 8)  # The disk was too full for the -shm file.
@@ -47,7 +65,7 @@ _BY_WORDS: tuple[tuple[str, int], ...] = (
     ("is full", 13),
     ("malformed", 11),
     ("could not decode to utf-8", 11),
-    ("not a database", 26),
+    ("not a database", _NOT_A_DATABASE),
     ("readonly", 8),
     ("disk i/o", 10),
     ("unable to open", 14),
@@ -78,10 +96,18 @@ def translated(error: BaseException) -> RecsysError:
         return error
     words = str(error).lower()
     if "closed" in words and isinstance(error, sqlite3.ProgrammingError):
-        return ClosedError("the store was closed: open a new one")
+        return when_closed()
     if "too big" in words:
         return InputError("a value is too long for the log", field="value")
     return _from_code(_code_of(error, words))
+
+
+def not_a_database(error: BaseException) -> bool:
+    """Whether SQLite took the file for no database at all: it is none, or encrypted, or its beginning is damaged.
+
+    Stability: provisional
+    """
+    return _code_of(error, str(error).lower()) == _NOT_A_DATABASE
 
 
 def _code_of(error: BaseException, words: str) -> int:
@@ -101,3 +127,21 @@ def _code_of(error: BaseException, words: str) -> int:
 def _from_code(code: int) -> RecsysError:
     kind, message = _BY_CODE.get(code, (StoreError, "the file could not be used: run check() on a copy of it"))
     return kind(message)
+
+
+def when_forked() -> RecsysError:
+    """What is said in a process that was forked while the file was open."""
+    return ForkedError(
+        "a file that was open when this process was forked cannot be used in it: "
+        'close it before the fork, or start the process with "spawn"'
+    )
+
+
+def when_doomed() -> RecsysError:
+    """What is said of a transaction that cannot be committed any more."""
+    return StoreError("the transaction was undone by an error inside it: leave its block and begin again")
+
+
+def when_closed() -> RecsysError:
+    """What is said after closing."""
+    return ClosedError("the store was closed: open a new one")

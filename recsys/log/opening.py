@@ -15,12 +15,26 @@ import stat
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from recsys.errors import BusyError, CorruptError, InputError, RecsysError, StoreError
+from recsys.errors import BusyError, CorruptError, InputError, RecsysError, StoreError, WrongKeyError
 from recsys.log import schema
-from recsys.log.failure import FOREIGN_ERRORS, translated
+from recsys.log.failure import FOREIGN_ERRORS, not_a_database, translated
 
-__all__ = ["MEMORY", "PRAGMAS", "connect_reader", "connect_writer", "file_id", "path_of", "set_attach_limit", "size_of"]
+if TYPE_CHECKING:
+    from recsys.log.cipher import Cipher
+
+__all__ = [
+    "MEMORY",
+    "PRAGMAS",
+    "address",
+    "connect_reader",
+    "connect_writer",
+    "file_id",
+    "path_of",
+    "set_attach_limit",
+    "size_of",
+]
 
 MEMORY = ":memory:"
 
@@ -44,6 +58,9 @@ WRITER_PRAGMAS: Mapping[str, str | int] = MappingProxyType(
 )
 
 _OLDEST_SQLITE = (3, 24, 0)  # for UPSERT
+_ENCRYPTED_PAGE = 4096  # bytes; an encrypted file has whole pages only
+_NO_KEY = "the file is encrypted, or is no SQLite database at all: give its key, or choose another path"
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there the check before has to do.
 
 
@@ -66,7 +83,9 @@ def path_of(path: str | os.PathLike[str]) -> str:
     return text if text == MEMORY else os.path.abspath(text)
 
 
-def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqlite3.Connection:
+def connect_writer(
+    path: str, *, synchronous: str, busy_timeout_ms: int, cipher: Cipher | None = None
+) -> sqlite3.Connection:
     """A connection that may write, to a file that is created when absent and made current when old.
 
     Parameters
@@ -77,6 +96,8 @@ def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqli
         What a commit waits for.
     busy_timeout_ms : int
         How long to wait for another process, milliseconds.
+    cipher : Cipher, optional
+        What the file is encrypted with; None for a plain file.
 
     Raises
     ------
@@ -87,14 +108,14 @@ def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqli
     """
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreError("this Python has an SQLite older than 3.24, which the log needs: use a newer Python")
-    if path == MEMORY:
-        db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
-    else:
+    was_empty = False
+    if path != MEMORY:
         _create_or_check(path)
         before = file_id(path)
-        if size_of(path):
-            _examine_untouched(path)
-        db = _connect(path, "rw", busy_timeout_ms)
+        was_empty = not size_of(path)
+        if not was_empty and not _is_unborn(path):
+            _examine_untouched(path, cipher)
+    db = _connect(path, "rw", busy_timeout_ms, cipher)
     try:
         if path != MEMORY and file_id(path) != before:
             raise StoreError("the file was replaced while it was being opened: open it again")
@@ -106,18 +127,22 @@ def connect_writer(path: str, *, synchronous: str, busy_timeout_ms: int) -> sqli
         set_attach_limit(db, 0)
     except BaseException as error:
         db.close()
-        if isinstance(error, FOREIGN_ERRORS) and not isinstance(error, RecsysError):
-            raise translated(error) from None
-        raise
+        if not isinstance(error, FOREIGN_ERRORS):
+            raise
+        failure = translated(error)
+        if cipher and was_empty and isinstance(failure, (CorruptError, WrongKeyError)) and size_of(path):
+            # Another process was quicker, and the file has its salt, not the one that this connection made up.
+            return connect_writer(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms, cipher=cipher)
+        raise failure from None
     return db
 
 
-def connect_reader(path: str, *, busy_timeout_ms: int) -> sqlite3.Connection:
+def connect_reader(path: str, *, busy_timeout_ms: int, cipher: Cipher | None = None) -> sqlite3.Connection:
     """A connection that can only read, to a file that ``connect_writer`` has opened.
 
     Stability: provisional
     """
-    db = _connect(path, "ro", busy_timeout_ms)
+    db = _connect(path, "ro", busy_timeout_ms, cipher)
     _set(db, PRAGMAS)
     set_attach_limit(db, 0)
     return db
@@ -128,7 +153,10 @@ def set_attach_limit(db: sqlite3.Connection, limit: int) -> None:
 
     Stability: provisional
     """
-    if hasattr(db, "setlimit"):
+    limit_attached = getattr(db, "limit_attached", None)
+    if limit_attached:  # a connection of SQLCipher's
+        limit_attached(limit)
+    elif hasattr(db, "setlimit"):
         db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, limit)
 
 
@@ -167,14 +195,20 @@ def _create_or_check(path: str) -> None:
         raise CorruptError("the file is not an SQLite database: choose another path")
 
 
-def _examine_untouched(path: str) -> None:
+def _examine_untouched(path: str, cipher: Cipher | None) -> None:
     """Refuse a file that is not ours without changing a byte and without leaving files beside it."""
     while True:
         before = _traces(path)
         # Without a WAL the file alone is the truth; `immutable` then takes no lock and makes no -wal and -shm.
         alone = not (size_of(path + "-wal") or size_of(path + "-journal"))
         try:
-            db = _connect(path, "immutable" if alone else "ro", 5000)
+            if cipher:
+                cipher.accept(path)
+                if size_of(path + "-journal"):
+                    return  # A rekey was interrupted: only a connection that may write can undo it.
+            elif not alone:
+                _first_page(path)
+            db = _connect(path, "immutable" if alone else "ro", 5000, cipher)
             try:
                 schema.examine(db)
             finally:
@@ -182,9 +216,37 @@ def _examine_untouched(path: str) -> None:
         except (*FOREIGN_ERRORS, RecsysError) as error:
             if alone and _traces(path) != before:
                 continue  # Another process is writing: what was read without locks may be half of it.
+            if not cipher and not_a_database(error) and not size_of(path) % _ENCRYPTED_PAGE:
+                raise WrongKeyError(_NO_KEY) from None
             raise translated(error) from None
         else:
             return
+
+
+def _first_page(path: str) -> None:
+    """Raise when the file is no database by itself, before its WAL is looked at and a -shm made for that."""
+    db = _connect(path, "immutable", 5000)
+    try:
+        db.execute("PRAGMA schema_version").fetchone()
+    except FOREIGN_ERRORS as error:
+        if not_a_database(error):
+            raise
+        # All else may be because another process is writing, and is found under locks if it is not.
+    finally:
+        db.close()
+
+
+def _is_unborn(path: str) -> bool:
+    """Whether the file was being created when its process died: SQLite then makes it empty again, and it is examined.
+
+    The journal says so: its header tells how many pages the file had before the change that was cut short.
+    """
+    try:
+        with open(path + "-journal", "rb") as journal:  # noqa: PTH123 - pathlib is slow to import
+            header = journal.read(20)
+    except OSError:
+        return False
+    return header[:8] == _JOURNAL_MAGIC and header[16:20] == bytes(4)
 
 
 def _traces(path: str) -> list[tuple[int, int] | None]:
@@ -200,15 +262,11 @@ def _traces(path: str) -> list[tuple[int, int] | None]:
     return found
 
 
-def _connect(path: str, mode: str, busy_timeout_ms: int) -> sqlite3.Connection:
-    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
-    return sqlite3.connect(
-        f"{_uri(path)}?{query}",
-        uri=True,
-        timeout=busy_timeout_ms / 1000,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+def _connect(path: str, mode: str, busy_timeout_ms: int, cipher: Cipher | None = None) -> sqlite3.Connection:
+    name, timeout_s = address(path, mode), busy_timeout_ms / 1000
+    if cipher:
+        return cipher.connect(name, timeout_s)
+    return sqlite3.connect(name, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
 
 
 def _set(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> None:
@@ -243,8 +301,21 @@ def size_of(path: str) -> int:
         return 0
 
 
-def _uri(path: str) -> str:
-    """Spell an absolute path as SQLite's URI; ``pathlib`` can do it too, and is slow to import."""
+def address(path: str, mode: str) -> str:
+    """Spell an absolute path as SQLite's URI; ``pathlib`` can do it too, and is slow to import.
+
+    Parameters
+    ----------
+    path : str
+        From ``path_of``; memory is its own address.
+    mode : {"rw", "ro", "immutable"}
+        ``"immutable"``: only to read, without locks, and what lies beside the file is not looked at.
+
+    Stability: provisional
+    """
+    if path == MEMORY:
+        return path
+    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
     for character, code in (("%", "%25"), ("?", "%3f"), ("#", "%23"), (os.sep, "/")):
         path = path.replace(character, code)
-    return "file:///" + path.lstrip("/")
+    return f"file:///{path.lstrip('/')}?{query}"

@@ -26,6 +26,7 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
         ("slates", _slates),
         ("items", _items),
         ("checkpoints", _checkpoints),
+        ("releases", _releases),
     )
     found = []
     for what, check in checks:
@@ -38,6 +39,10 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
 
 
 def _pages(cursor: sqlite3.Cursor) -> Finding | None:
+    # Nothing in a plain file; in memory there are no pages that were written.
+    (*_, file) = cursor.execute("PRAGMA database_list").fetchone()
+    if file and cursor.execute("PRAGMA cipher_integrity_check").fetchone():
+        return ("error", "pages", f"a page was not written with the file's key: {_RESTORE}")
     lines = cursor.execute("PRAGMA integrity_check").fetchall()
     if lines == [("ok",)]:
         return None
@@ -96,4 +101,15 @@ def _checkpoints(cursor: sqlite3.Cursor) -> Finding | None:
     ).fetchone()
     if n_beyond:
         return ("warning", "checkpoints", f"{n_beyond} checkpoints lie beyond the newest event: drop them")
+    return None
+
+
+def _releases(cursor: sqlite3.Cursor) -> Finding | None:
+    from recsys.log import ledger
+
+    rows = cursor.execute(f"SELECT {ledger.ENTRY_COLUMNS} FROM releases ORDER BY number").fetchall()
+    try:
+        ledger.entries_of_rows(rows)
+    except CorruptError:
+        return ("error", "releases", f"the ledger of releases is damaged or has a gap: {_RESTORE}")
     return None

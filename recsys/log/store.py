@@ -22,8 +22,12 @@ from recsys.log.rows import key_of_row
 from recsys.types import Event, Item
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from recsys.log.cipher import Cipher
     from recsys.log.deletion import Deleted
     from recsys.log.erase import Erasure
+    from recsys.log.ledger import Entry
 
 __all__ = ["Store"]
 
@@ -48,6 +52,8 @@ class Store:
         ``"full"``: a commit survives a power cut. ``"normal"``: it survives the death of the process.
     busy_timeout_ms : int
         How long to wait for another process that is writing, milliseconds.
+    key : bytes or callable, optional
+        32 bytes with which the file is encrypted, or a callable that returns them; needs the extra ``encrypted``.
 
     Raises
     ------
@@ -57,6 +63,10 @@ class Store:
         When a newer recsys wrote the file.
     CorruptError
         When it is not an SQLite database, or damaged.
+    WrongKeyError
+        When the key does not open the file, or is missing, or the file is not encrypted.
+    MissingExtraError
+        When a key is given and ``sqlcipher3`` is not installed.
     StoreError
         When the path is a symbolic link or not a regular file, when the file belongs to another
         application, or when its schema is not exactly ours. In all these cases not a byte of it has changed.
@@ -68,13 +78,22 @@ class Store:
     Stability: provisional
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, synchronous: str = "full", busy_timeout_ms: int = 5000) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: str = "full",
+        busy_timeout_ms: int = 5000,
+        key: bytes | Callable[[], bytes] | None = None,
+    ) -> None:
         if synchronous not in ("full", "normal"):
             raise InputError('synchronous is "full" or "normal"', field="synchronous")
         if type(busy_timeout_ms) is not int or not 0 <= busy_timeout_ms < 2**31:
             raise InputError("busy_timeout_ms: an integer from 0 is needed", field="busy_timeout_ms")
         self._path = opening.path_of(path)
-        self._writer = Writer(self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
+        self._writer = Writer(
+            self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms, cipher=_cipher_of(key)
+        )
         self._block = Block(self._writer)
         self._readers = None if self._path == opening.MEMORY else Readers(self._path, self._writer)
 
@@ -488,6 +507,71 @@ class Store:
 
         return consents.drop(self._writer)
 
+    # The ledger of aggregates
+
+    def releases(self) -> list[Entry]:
+        """Every entry of the ledger, oldest first. Cost: O(n_entries).
+
+        Raises
+        ------
+        CorruptError
+            When an entry is missing or damaged.
+
+        Stability: provisional
+        """
+        from recsys.log import ledger
+
+        return ledger.entries(self._writer, self._readers)
+
+    def release(self, query: str, epsilon: Fraction, at_us: int, payload: bytes) -> int:
+        """Enter a charge, or with 0 and no payload the note that it was handed out; the entry's number.
+
+        Parameters
+        ----------
+        query : str
+            What was asked, in one canonical form.
+        epsilon : Fraction
+            What it costs.
+        at_us : int
+            When, microseconds since 1970-01-01 UTC.
+        payload : bytes
+            What was drawn.
+
+        Stability: provisional
+        """
+        from recsys.log import ledger
+
+        return ledger.append(self._writer, query, epsilon, at_us, payload)
+
+    def lasting(self) -> AbstractContextManager[None]:
+        """A transaction that survives a power cut, whatever ``synchronous`` is. Not inside ``transact``.
+
+        Stability: provisional
+        """
+        from recsys.log import ledger
+
+        return ledger.lasting(self._writer)
+
+    def tally(
+        self, *, kinds: Sequence[str] | None = None, since_us: int | None = None, until_us: int | None = None
+    ) -> list[tuple[tuple[str, ...], int]]:
+        """How often each item of the catalogue that has tags was used: its tags, and the number of its events.
+
+        What was shown or steered is no use. Cost: O(n_events), in C.
+
+        Parameters
+        ----------
+        kinds : sequence of str, optional
+            At most 900; only events of these kinds.
+        since_us, until_us : int, optional
+            ``since_us <= at_us < until_us``, microseconds since 1970-01-01 UTC.
+
+        Stability: provisional
+        """
+        from recsys.log import tally
+
+        return tally.tally(self._writer, self._readers, kinds, since_us, until_us)
+
     # The file
 
     def compact(self) -> None:
@@ -512,6 +596,32 @@ class Store:
         Stability: provisional
         """
         return self._writer.maintain(lambda: self._writer.truncate_wal(wait_ms))
+
+    def rekey(self, key: bytes | Callable[[], bytes]) -> None:
+        """Encrypt the whole file with another key, all of it or nothing. Not inside ``transact``.
+
+        Afterwards no page under the old key is left in the file, and it has no WAL. A ``":memory:"``
+        store takes the key and does nothing with it.
+
+        Parameters
+        ----------
+        key : bytes or callable
+            As for the constructor.
+
+        Raises
+        ------
+        InputError
+            When the key is not usable, or the file is not encrypted.
+        BusyError
+            When something else has the file open: another process, another store, a reader. Nothing has changed.
+
+        Cost: O(size of the file), and as much space on the disk for as long as it takes.
+
+        Stability: provisional
+        """
+        from recsys.log import cipher
+
+        cipher.rekey(self._writer, self._readers, key)
 
     def sizes(self) -> dict[str, int]:
         """Bytes of ``"db"``, ``"wal"``, ``"shm"`` and ``"ballast"``; 0 for one that is absent.
@@ -548,6 +658,15 @@ class Store:
             return None if self._path == opening.MEMORY else work(self._path)
         finally:
             self._writer.lock.release()
+
+
+def _cipher_of(key: bytes | Callable[[], bytes] | None) -> Cipher | None:
+    """The key, checked; SQLCipher is loaded only when there is one."""
+    if key is None:
+        return None
+    from recsys.log.cipher import Cipher
+
+    return Cipher(key)
 
 
 _FILES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"), ("ballast", ballast.SIDE))

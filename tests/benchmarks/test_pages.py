@@ -18,7 +18,8 @@ from recsys.reports import Metric
 # What draws nothing: its tables stand on the page or in the results alone.
 PLAIN = {
     "speed/import", "speed/record", "speed/rank", "speed/recommend", "speed/fold", "speed/forget", "speed/memory",
-    "speed/log-length", "speed/wheel", "speed/typical-day", "privacy/residue", "size/installed", "size/import",
+    "speed/log-length", "speed/wheel", "speed/typical-day", "privacy/residue", "privacy/encryption",
+    "size/installed", "size/import",
 }  # fmt: skip
 
 

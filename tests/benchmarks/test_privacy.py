@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import privacy
+from benchmarks import encryption, privacy
+from benchmarks.data import MissingDataError
 from benchmarks.plot import write_plots
 from benchmarks.privacy import CASES, SCENARIOS, look_for
 from recsys import Recommender
+from tests.keyed import needs_cipher
 
 
 def test_every_case_is_timed_on_every_length_beside_the_least_that_erases(tmp_path: Path) -> None:
@@ -57,6 +59,29 @@ def test_a_recommender_that_only_lost_the_rows_is_seen_to_know_the_item(
     row = privacy._ours(tmp_path / "ours", 20, told, untold, [privacy.CANARY])
     assert row[2] > 0
     assert row[6] == "no"
+
+
+@needs_cipher
+def test_encryption_is_timed_beside_a_plain_file_with_the_same_content(tmp_path: Path) -> None:
+    (table,) = SCENARIOS["privacy/encryption"](None, quick=True).tables
+    whats = [row[0] for row in table.rows]
+    assert whats == [
+        "open", "record, durable", "rank 100", "forget one event of today", "open without checkpoints", "rekey",
+        "size of the file [MB]",
+    ]  # fmt: skip
+    assert all(row[2] > 0 for row in table.rows)
+    assert all(row[4] == row[2] / row[3] for row in table.rows if row[0] != "rekey")
+    with Recommender(tmp_path / "plain.db", key=None) as plain:
+        plain.record_many([{"item_id": f"i{n % 3}", "at": 1_700_000_000 + n} for n in range(30)])
+    encryption.encrypted_copy(tmp_path / "plain.db", tmp_path / "me.db", bytes(32))
+    with Recommender(tmp_path / "plain.db", key=None) as plain, Recommender(tmp_path / "me.db", key=bytes(32)) as rec:
+        assert privacy._state(rec) == privacy._state(plain)
+
+
+def test_without_sqlcipher_the_scenario_is_skipped_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encryption, "find_spec", lambda _: None)
+    with pytest.raises(MissingDataError, match="sqlcipher3"):
+        SCENARIOS["privacy/encryption"](None, quick=True)
 
 
 @pytest.mark.parametrize("what", CASES)

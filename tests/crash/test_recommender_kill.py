@@ -25,6 +25,7 @@ N_KILLS: Final = 8
 # Each line that it prints is true from then on: "+uid" it is recorded, "?uid" it may be gone, "-uid" it is forgotten.
 _CHILD: Final = """
 import random, sys
+import tests.keyed
 from recsys import Recommender, Settings
 path, seed, acknowledge = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 draw = random.Random(seed)

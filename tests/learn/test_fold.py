@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -143,7 +144,7 @@ def test_what_is_learnt_does_not_depend_on_the_hash_seed() -> None:
         subprocess.run(
             [sys.executable, "-c", _SCRIPT],
             cwd=ROOT,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
             capture_output=True,
             check=True,
             text=True,

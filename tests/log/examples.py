@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from recsys.log import APPLICATION_ID, Store
 from recsys.types import Event, Item
+from tests.keyed import database
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def made(path: Path, *events: Event) -> Path:
 
 def tamper(path: Path, *statements: str) -> Path:
     """Run statements on the file, past the store."""
-    db = sqlite3.connect(path, isolation_level=None)
+    db = database(path)
     for statement in statements:
         db.execute(statement)
     db.close()

@@ -15,6 +15,7 @@ from recsys.errors import ClosedError, CorruptError, InputError
 from recsys.log import Store
 from recsys.log.rows import event_of_row, row_of_event
 from recsys.types import Event
+from tests.keyed import plain_only
 from tests.log.examples import HOSTILE, SURROGATE, contexts, event, ids, made, shown, tamper
 
 FULL = Event(5, "u", "i", "play", -330, 2.5, {"b": 1, "a": "x", "c": True, "d": 1.0, "e": False}, "s")
@@ -65,6 +66,7 @@ def test_a_bound_that_is_no_key_is_the_callers_mistake(store: Store, bound: obje
         assert caught.value.field == name
 
 
+@plain_only
 def test_a_stretch_is_found_by_the_key_and_not_by_looking_at_every_row(tmp_path: Path) -> None:
     with Store(tmp_path / "me.db") as store:
         statements: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from recsys.log import Store
 from recsys.log.schema import SCHEMA_VERSION, TABLES
+from tests.keyed import database
 from tests.log.examples import event, item, python, undone
 
 
@@ -152,7 +152,7 @@ def test_lineage_leaves_no_row_behind(tmp_path: Path) -> None:
         for number in range(5):
             store.append([event(number)], late=True)
         store.delete(everything=True)
-    db = sqlite3.connect(tmp_path / "me.db")
+    db = database(tmp_path / "me.db")
     n_rows = {name: db.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in TABLES[SCHEMA_VERSION]}
     assert n_rows == dict.fromkeys(TABLES[SCHEMA_VERSION], 0) | {"pending": 1}, "an erasure comes next"
     db.close()

@@ -14,8 +14,11 @@ import pytest
 from recsys.errors import CheckpointError
 from recsys.log import SCHEMA_VERSION, Store, schema
 from recsys.types import Event, Item
+from tests.keyed import plain_only
 from tests.log.examples import digests, event, foreign, made, python, tamper
 from tests.log.old import make_v1, make_v2
+
+pytestmark = plain_only  # the old files are
 
 OLD = Path(__file__).with_name("old")
 

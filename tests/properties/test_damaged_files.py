@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import shutil
-import sqlite3
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from recsys import CorruptError, Recommender, Settings, StoreError, VersionError
 from recsys.testing import strategies as some
+from tests.keyed import database
 from tests.log.examples import digests, tamper
 from tests.properties.eyes import rebuilt_bytes, state_bytes
 
@@ -45,7 +45,7 @@ def taught(path: Path) -> bytes:
 
 
 def blobs(path: Path) -> list[tuple[int, str, bytes]]:
-    db = sqlite3.connect(path)
+    db = database(path)
     found = db.execute("SELECT at_us, uid, blob FROM checkpoints ORDER BY at_us").fetchall()
     db.close()
     return found
@@ -53,9 +53,8 @@ def blobs(path: Path) -> list[tuple[int, str, bytes]]:
 
 def put(path: Path, blob: bytes) -> None:
     """Make every checkpoint this one."""
-    db = sqlite3.connect(path)
+    db = database(path)
     db.execute("UPDATE checkpoints SET blob = ?", (blob,))
-    db.commit()
     db.close()
 
 

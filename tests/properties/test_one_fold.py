@@ -18,6 +18,7 @@ from recsys.learn.versions import versions
 from recsys.log import deletion, erase, events, scan
 from recsys.rank import slate
 from recsys.testing import strategies as some
+from tests.keyed import plain_only
 from tests.properties.eyes import rebuilt_bytes, state_bytes
 from tests.properties.machine import ITEMS, OneFold, counted, forgotten
 
@@ -151,6 +152,7 @@ def test_without_a_fault_the_story_ends_well(monkeypatch: Patch) -> None:
     assert counts["refolds from a checkpoint"] >= 1
 
 
+@plain_only  # one of them is that bytes stay, which cannot be seen among encrypted ones
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_machine_finds_a_planted_fault(fault: str, monkeypatch: Patch) -> None:
     counted(monkeypatch)

@@ -29,6 +29,7 @@ READS: Final[dict[str, Deed]] = {
     "stats": lambda rec, _: rec.stats(),
     "check": lambda rec, _: rec.check(),
     "export": lambda rec, folder: rec.export(folder / f"{len([*folder.iterdir()])}.jsonl"),
+    "consents": lambda rec, _: rec.consents(),
     "maintain": lambda rec, _: rec.maintain(1_000),
     "pause": lambda rec, _: rec.pause(),
 }
@@ -40,7 +41,10 @@ WRITES: Final[dict[str, Deed]] = {
     "record_many": lambda rec, _: rec.record_many([{"item_id": "a"}] * 100),
     "shown": lambda rec, _: rec.shown(rec.rank(ITEMS)),
     "steer": lambda rec, _: rec.steer("a", 1.0),
+    "rekey": lambda rec, _: rec.rekey(bytes(32)),
     "forget": lambda rec, _: rec.forget(everything=True),
+    "consent": lambda rec, _: rec.consent("learning"),
+    "withdraw": lambda rec, _: rec.withdraw(),
     "import_": lambda rec, folder: rec.import_(folder / "carried.jsonl"),
 }
 

@@ -56,6 +56,9 @@ CONTEXTS: Final = (
     | st.sampled_from([{"a": "x" * 257}, {"a": "\0"}, {"a": "\ud800"}])
 )
 PATHS: Final = st.sampled_from([5, 0, 2.5, True, b"bytes", "", "a\0b", "\ud800", None, object(), []])
+KEYS: Final = st.sampled_from(
+    [b"k", bytes(31), bytes(33), "k" * 32, bytearray(32), 5, lambda: b"k", lambda: None, dict]
+)
 SEEDS: Final = NO_INTEGER | st.sampled_from([-1, 2**63])
 ITEMS: Final = (
     st.builds(lambda bad: {"id": bad}, _texts("id"))
@@ -121,7 +124,7 @@ class Refused(NamedTuple):
 
 REFUSED: Final[dict[str, Refused]] = {
     "Recommender path": Refused(lambda _, x: Recommender(x), PATHS),
-    "Recommender key": Refused(lambda _, x: Recommender(":memory:", key=x), st.sampled_from([b"k", lambda: b"k", 5])),
+    "Recommender key": Refused(lambda _, x: Recommender(":memory:", key=x), KEYS),
     "Recommender settings": Refused(lambda _, x: Recommender(":memory:", settings=x), st.sampled_from([5, {}, "x"])),
     "Recommender prior": Refused(lambda _, x: Recommender(":memory:", prior=x), st.sampled_from([5, "none", b"x", []])),
     "add items": Refused(lambda rec, x: rec.add(x), st.sampled_from([5, "text", b"x", {"id": "a"}, None])),
@@ -174,6 +177,10 @@ REFUSED: Final[dict[str, Refused]] = {
     "forget everything and": Refused(lambda rec, x: rec.forget(everything=True, items=x), st.just(["a"]) | st.just([])),
     "export path": Refused(lambda rec, x: rec.export(x), PATHS),
     "import_ path": Refused(lambda rec, x: rec.import_(x), PATHS),
+    "rekey": Refused(lambda rec, x: rec.rekey(x), KEYS | st.just(bytes(32))),  # the file is a plain one
+    "consent purpose": Refused(lambda rec, x: rec.consent(x), _texts("value")),
+    "consent at": Refused(lambda rec, x: rec.consent("learning", at=x), TIMES),
+    "maintain at": Refused(lambda rec, x: rec.maintain(at=x), TIMES),
     "maintain budget_ms": Refused(lambda rec, x: rec.maintain(x), NUMBERS | st.sampled_from([-1, 4e6])),
 }
 
@@ -228,7 +235,7 @@ def test_a_change_of_the_file_alone_is_noticed(rec: Recommender) -> None:
 
 def test_every_call_of_the_public_face_with_an_argument_is_in_the_table() -> None:
     methods = {name for name, value in vars(Recommender).items() if callable(value) and not name.startswith("_")}
-    without_arguments = {"profile", "evaluate", "pause", "resume", "check", "stats", "close"}
+    without_arguments = {"profile", "evaluate", "pause", "resume", "check", "stats", "close", "consents", "withdraw"}
     assert {name.split()[0] for name in REFUSED} == methods - without_arguments | {"Recommender"}
 
 

@@ -1,0 +1,448 @@
+"""Retention, coarse times, tags that are never learnt, and consent: what the host promises the person."""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys import ConsentError, Event, InputError, Item, Recommender, Settings
+from recsys.learn.checkpoint import encode
+from recsys.log.connection import Writer
+from recsys.mask import Mask
+from recsys.settings import RESOLUTIONS_US
+from recsys.testing import strategies as some
+from tests.log.examples import digests
+from tests.properties.eyes import rebuilt_bytes, state_bytes
+
+START: Final = 1_699_920_000  # a midnight in UTC
+A_DAY: Final = 86_400
+FAST: Final = Settings(synchronous="normal", checkpoint_events=16)
+
+
+def learnt(rec: Recommender) -> bytes:
+    """All that was learnt, on whatever basis."""
+    return encode(rec._live.state, "basis")
+
+
+def lived(rec: Recommender, n: int, step_s: int, seed: int = 0) -> None:
+    draw = random.Random(seed)
+    rec.record_many([{"item_id": draw.choice("abcdefgh"), "at": START + k * step_s} for k in range(n)])
+
+
+def maintained(rec: Recommender, at: float, budget_ms: float = 50.0) -> int:
+    """Maintain until nothing is left; how many calls."""
+    for n in range(1, 10_000):
+        if not rec.maintain(budget_ms, at=at):
+            return n
+    raise AssertionError("there is always more to do")
+
+
+def no_space(_: Writer) -> None:
+    """A VACUUM on a full disk."""
+    raise OSError(28, "no space")
+
+
+# -- retention -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget_ms", [1e-6, 1_000.0])
+def test_the_oldest_go_when_there_are_too_many_and_what_stays_is_learnt_as_if_they_had_never_been(
+    tmp_path: Path, budget_ms: float
+) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_events=160)) as rec:
+        lived(rec, 160, 600)
+        assert not rec.maintain(1_000, at=START + A_DAY) or rec.stats().n_events == 160
+        lived(rec, 300, 600, seed=1)  # most of them late
+        n_steps = maintained(rec, START + 9 * A_DAY, budget_ms)
+        assert n_steps > 4 if budget_ms < 1 else n_steps <= 4
+        left = [*rec._store.events()]
+        assert len(left) == 150, "a sixteenth fewer than may stay, so that the file is not written anew every time"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+        with Recommender(tmp_path / "never.db", settings=FAST) as never:
+            never.record_many(left)
+            assert learnt(rec) == learnt(never)
+            assert rec.rank([*"abc"], at=START).item_ids == never.rank([*"abc"], at=START).item_ids
+    with Recommender(tmp_path / "me.db", settings=FAST) as again:
+        assert [*again._store.events()] == left
+        assert learnt(again) == encode(again._live.rebuilt(), "basis")
+
+
+@given(
+    keep_days=st.integers(1, 5),
+    ages_s=st.lists(st.integers(0, 8 * A_DAY), min_size=1, max_size=8),
+    now=st.integers(0, A_DAY),
+)
+@settings(max_examples=20)
+def test_nothing_older_than_the_days_to_keep_is_left(keep_days: int, ages_s: list[int], now: int) -> None:
+    at = START + 10 * A_DAY + now
+    with Recommender(":memory:", settings=replace(FAST, keep_days=keep_days)) as rec:
+        rec.record_many([{"item_id": "a", "at": at - age} for age in ages_s])
+        maintained(rec, at)
+        kept = sorted(at - event.at_us // 1_000_000 for event in rec._store.events())
+        assert all(age < keep_days * A_DAY for age in kept)
+        midnight = START + (10 - keep_days + 1) * A_DAY
+        assert kept == sorted(age for age in ages_s if at - age >= midnight), "and all of the days to keep"
+
+
+def test_what_is_too_old_leaves_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=replace(FAST, keep_days=2)) as rec:
+        rec.record("old-secret", at=START, context={"place": "old-place"})
+        rec.record("new", at=START + 5 * A_DAY)
+        monkeypatch.setattr(Writer, "vacuum", no_space)
+        rec.maintain(50, at=START + 5 * A_DAY)
+        assert rec._store.erasure_pending()
+        monkeypatch.undo()
+        assert not rec.maintain(50, at=START + 5 * A_DAY)
+    assert b"old-secret" not in path.read_bytes()
+    assert b"old-place" not in path.read_bytes()
+
+
+def test_learning_without_the_old_is_given_up_when_the_log_changes_before_its_end(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_events=160)) as rec:
+        lived(rec, 400, 600)
+        for n in range(6):
+            rec.maintain(1e-6, at=START + 9 * A_DAY)
+            rec.record("late", at=START + 390 * 600 - n)  # among those that stay
+            rec.record("new", at=START + 10 * A_DAY + n)
+        maintained(rec, START + 9 * A_DAY, 1e-6)
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+        assert {"late", "new"} <= {event.item_id for event in rec._store.events()}
+
+
+def test_learning_over_a_stale_slice_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recsys.retention import Retention
+
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_events=160)) as rec:
+        lived(rec, 400, 600)
+        rec.maintain(1e-6, at=START + 9 * A_DAY)
+        rec.maintain(1e-6, at=START + 9 * A_DAY)
+        monkeypatch.setattr(Retention, "restart", lambda _: None)
+        rec.record("late", at=START + 255 * 600 + 1)  # among those that stay, and before what was folded
+        while rec._store.n_events() > 200:
+            rec.maintain(1e-6, at=START + 9 * A_DAY)
+        assert state_bytes(rec) != rebuilt_bytes(rec)
+
+
+def test_without_limits_nothing_goes(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=FAST) as rec:
+        lived(rec, 100, A_DAY)
+        maintained(rec, START + 10_000 * A_DAY)
+        assert rec.stats().n_events == 100
+
+
+# -- coarse times ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS_US)
+def test_times_are_rounded_down_and_the_order_stays(resolution: str) -> None:
+    unit_us = RESOLUTIONS_US[resolution]
+    with Recommender(":memory:", settings=Settings(time_resolution=resolution)) as rec:
+        uids = [rec.record(f"i{n}", at=START + 7 * n + 0.123456) for n in range(20)]
+        uids += [rec.record(f"now{n}") for n in range(5)]
+        uids += rec.record_many([{"item_id": f"many{n}"} for n in range(5)])
+        events = [*rec._store.events()]
+        assert [event.uid for event in events] == uids
+        if unit_us > 1:
+            assert all(event.at_us % unit_us < len(events) for event in events), "less than the places in the order"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_an_export_of_fine_times_comes_in_coarse(tmp_path: Path) -> None:
+    with Recommender(":memory:") as fine:
+        fine.record("a", at=START + 1234.5)
+        fine.export(tmp_path / "all.jsonl")
+    with Recommender(":memory:", settings=Settings(time_resolution="hour")) as rec:
+        assert rec.import_(tmp_path / "all.jsonl") == 1
+        assert rec.import_(tmp_path / "all.jsonl") == 0, "the second time it is there already"
+        assert [event.at_us for event in rec._store.events()] == [START * 1_000_000]
+
+
+# -- tags never learnt --------------------------------------------------------------------
+
+SENSITIVE: Final = frozenset({"s1", "s2"})
+PLAIN: Final = ("a", "b", "c")
+CATALOGUE: Final = [
+    *(Item(name, name.upper(), ("plain",)) for name in PLAIN),
+    *(Item(name, name.upper(), ("health", "plain")) for name in sorted(SENSITIVE)),
+]
+HIDING: Final = replace(FAST, never_learn=["health", "faith"])
+
+
+def without(events: list[Event]) -> list[Event]:
+    """What is left of a history without what is sensitive: the slow twin of the mask."""
+    left = []
+    for event in events:
+        shown = tuple(place for place in event.shown if place[0] not in SENSITIVE)
+        if event.item_id not in {*SENSITIVE, "health", "faith"} and (shown or not event.shown):
+            left.append(replace(event, shown=shown))
+    return left
+
+
+@given(history=some.histories(item_ids=[*PLAIN, *sorted(SENSITIVE), "unlisted"], max_size=30), reopen=st.booleans())
+@settings(max_examples=40)
+def test_nothing_depends_on_what_is_never_learnt(history: list[Event], *, reopen: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        hiding, never = (Recommender(Path(folder) / name, settings=HIDING) for name in ("a.db", "b.db"))
+        for rec in (hiding, never):
+            rec.add(CATALOGUE)
+        hiding.steer("health", 1.0, at=START)
+        for event in history:
+            hiding.record_many([event])
+        never.record_many(without(history))
+        if reopen:
+            hiding.close()
+            hiding = Recommender(Path(folder) / "a.db", settings=HIDING)
+        with hiding, never:
+            alike(hiding, never)
+            assert hiding._store.n_events() == len(history) + 1, "the log itself keeps what the person did"
+            for item_id in SENSITIVE:
+                assert hiding.explain(item_id, at=START).events == ()
+
+
+def alike(one: Recommender, other: Recommender) -> None:
+    """Whether nothing that a person can see differs."""
+    assert state_bytes(one) == state_bytes(other)
+    assert one.profile() == other.profile()
+    mine, theirs = (rec.recommend(10, at=some.START + 100_000) for rec in (one, other))
+    assert [(r.item_id, r.score, r.reasons) for r in mine] == [(r.item_id, r.score, r.reasons) for r in theirs]
+    assert one.evaluate() == other.evaluate()
+
+
+def _hides_no_slates(mask: Mask, event: Event) -> Event | None:
+    return event if event.kind == "shown" or event.item_id not in mask.items else None
+
+
+def _hides_no_steering(mask: Mask, event: Event) -> Event | None:
+    return event if event.kind == "steer" else _seen(mask, event)
+
+
+_seen: Final = Mask.seen
+FAULTS: Final[dict[str, Callable[[Mask, Event], Event | None]]] = {
+    "nothing is hidden": lambda _, event: event,
+    "slates are not": _hides_no_slates,
+    "steering by the tag is not": _hides_no_steering,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_mask_with_a_hole_is_noticed(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mask, "seen", FAULTS[fault])
+    history = [Event((START + n) * 1_000_000, f"{n:016x}", ("a", "s1", "b")[n % 3]) for n in range(9)]
+    history.append(
+        Event((START + 20) * 1_000_000, "shown", "", "shown", slate="x", shown=(("s1", 0, 0.5), ("a", 1, 0.5)))
+    )
+    history.append(Event((START + 21) * 1_000_000, "steer", "health", "steer", value=1.0))
+    with Recommender(":memory:", settings=HIDING) as hiding, Recommender(":memory:", settings=HIDING) as never:
+        for rec, events in ((hiding, history), (never, without(history))):
+            rec.add(CATALOGUE)
+            rec.record_many(events)
+        with pytest.raises(AssertionError):
+            alike(hiding, never)
+
+
+def test_an_item_that_becomes_sensitive_is_unlearnt_and_one_that_no_longer_is_is_learnt(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=HIDING) as rec:
+        rec.add([{"id": "a"}, {"id": "b"}])
+        rec.record_many([{"item_id": "ab"[n % 2], "at": START + n} for n in range(40)])
+        both = learnt(rec)
+        rec.add([{"id": "a", "tags": ["faith"]}])
+        assert "a" not in rec._live.state.behaviour.slots
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+        rec.add([{"id": "a"}])
+        assert learnt(rec) == both
+
+
+def test_two_processes_agree_on_what_is_hidden(tmp_path: Path) -> None:
+    with (
+        Recommender(tmp_path / "me.db", settings=HIDING) as one,
+        Recommender(tmp_path / "me.db", settings=HIDING) as other,
+    ):
+        one.record_many([{"item_id": "ab"[n % 2], "at": START + n} for n in range(40)])
+        other.add([{"id": "a", "tags": ["health"]}])
+        one.recommend(1)
+        assert state_bytes(one) == state_bytes(other) == rebuilt_bytes(one)
+        assert "a" not in one._live.state.behaviour.slots
+
+
+def test_a_removed_item_stays_hidden_until_the_log_says_nothing_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=HIDING) as rec:
+        rec.add([{"id": "secret-item", "title": "secret-title", "tags": ["health", "secret-tag"]}, {"id": "b"}])
+        rec.record_many([{"item_id": ("secret-item", "b")[n % 2], "at": START + n} for n in range(40)])
+        before = learnt(rec)
+        assert rec.remove(["secret-item"]) == 1
+        assert [*rec._store.items()] == [(Item("b"), False), (Item("secret-item", tags=("health",)), True)]
+        assert learnt(rec) == before
+        rec.export(tmp_path / "all.jsonl")
+    with Recommender(path, settings=HIDING) as again:
+        assert learnt(again) == before
+        with Recommender(":memory:", settings=HIDING) as carried:
+            carried.import_(tmp_path / "all.jsonl")
+            assert learnt(carried) == before
+        receipt = again.forget(items=["secret-item"])
+        assert (receipt.status, receipt.n_events, receipt.n_items) == ("erased", 20, 1)
+        assert learnt(again) == before, "it had never been learnt"
+    assert b"secret" not in path.read_bytes()
+
+
+def test_what_is_hidden_changes_no_checkpoint(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=HIDING) as rec:
+        rec.add(CATALOGUE)
+        rec.record_many([{"item_id": ("s1", "a", "b")[n % 3], "at": START + n} for n in range(300)])
+        maintained(rec, START)
+        assert rec.stats().n_checkpoints
+        rec.record("c", at=START + 100)  # late: learnt again from a checkpoint on the way
+        rec.record("c", at=START + 101)
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+    with Recommender(tmp_path / "me.db", settings=HIDING) as again:
+        assert state_bytes(again) == rebuilt_bytes(again)
+
+
+# -- consent --------------------------------------------------------------------------------
+
+ASKING: Final = replace(FAST, require_consent=True)
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    with pytest.raises(ConsentError, match="consent"):
+        yield
+
+
+def test_nothing_is_written_and_no_file_made_before_consent(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as rec:
+        assert rec.add([{"id": "a", "title": "A"}, {"id": "b"}]) == 2
+        rec.remove(["b"])
+        assert rec.recommend(5).item_ids == ["a"], "the prior ranks the catalogue without it"
+        slate = rec.recommend(1)
+        for call in (
+            lambda: rec.record("a"),
+            lambda: rec.record_many([{"item_id": "a"}]),
+            lambda: rec.steer("a", 1.0),
+            lambda: rec.shown(slate),
+            lambda: rec.forget(everything=True),
+            rec.withdraw,
+        ):
+            with refused():
+                call()
+        maintained(rec, START)
+        assert rec.stats().n_events == 0
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_after_consent_all_is_kept_with_the_purpose_and_the_time(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as rec:
+        rec.add([{"id": "a", "title": "A"}])
+        rec.consent("to rank what I read", at=START)
+        rec.consent("to rank what I read", at=START + 99)
+        rec.record("a", at=START)
+    with Recommender(path, settings=ASKING) as again:
+        assert again.consents() == {"to rank what I read": float(START)}
+        assert (again.stats().n_events, again.stats().n_items) == (1, 1)
+        again.consent("another", at=START + 5)
+        assert again.consents() == {"another": START + 5.0, "to rank what I read": float(START)}
+
+
+def test_withdrawing_forgets_everything_and_closes_the_door_again(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as rec:
+        rec.add([{"id": "a"}])
+        rec.consent("secret-purpose", at=START)
+        rec.record_many([{"item_id": "secret-item", "at": START + n} for n in range(40)])
+        receipt = rec.withdraw()
+        assert (receipt.status, receipt.n_events) == ("erased", 40)
+        assert rec.consents() == {}
+        assert rec.recommend(5).item_ids == ["a"]
+        with refused():
+            rec.record("a")
+        before = digests(path)
+        rec.add([{"id": "b"}])
+        assert digests(path) == before
+        assert b"secret" not in path.read_bytes()
+        rec.consent("again", at=START + 1)
+        rec.record("b", at=START + 2)
+        assert rec.stats().n_events == 1
+        assert {finding.severity for finding in rec.check()} == {"ok"}
+
+
+def test_a_withdrawal_that_is_pending_is_finished_by_maintain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as rec:
+        rec.consent("reading", at=START)
+        rec.record("secret-item", at=START)
+        monkeypatch.setattr(Writer, "vacuum", no_space)
+        assert rec.withdraw().status == "pending"
+        with refused():
+            rec.record("a")
+        assert rec.maintain()
+        monkeypatch.undo()
+        assert not rec.maintain()
+        assert b"secret-item" not in path.read_bytes()
+        with refused():
+            rec.record("a")
+
+
+def test_a_log_from_before_consent_was_asked_for_is_not_used_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=FAST) as rec:
+        rec.record("a", at=START)
+    before = digests(path)
+    with Recommender(path, settings=ASKING) as rec:
+        assert rec.recommend(5).item_ids == []
+        with refused():
+            rec.record("b")
+    assert digests(path) == before
+    with Recommender(path, settings=ASKING) as rec:
+        rec.consent("reading")
+        assert rec.recommend(5).item_ids == ["a"]
+
+
+def test_consent_is_kept_where_none_is_required_too(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=FAST) as rec:
+        rec.consent("reading", at=START)
+        rec.record("a")
+        assert rec.withdraw().n_events == 1
+        rec.record("b")
+        assert rec.stats().n_events == 1
+
+
+# -- what a host may ask for -------------------------------------------------------------------
+
+WRONG: Final[list[tuple[str, Any]]] = [
+    *(("keep_days", value) for value in (0, -1, 1.5, True, "7", 36_501)),
+    *(("keep_events", value) for value in (0, 15, 1e3, True, math.nan)),
+    *(("time_resolution", value) for value in ("week", "", 3600, None, ["hour"])),
+    *(("never_learn", value) for value in ("health", b"health", [1], [""], ["x" * 129], {"health": 1}, None, 5)),
+    *(("require_consent", value) for value in (1, None, "yes")),
+    *(("ballast", value) for value in (1, None, "yes")),
+    *(("kind_weights", value) for value in (5, [("a", 1.0)], {"k" * 65: 1.0}, {"": 1.0}, {"shown": 1.0})),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=repr)
+def test_a_setting_that_cannot_be_is_refused(name: str, value: object) -> None:
+    with pytest.raises(InputError) as caught:
+        Settings(**{name: value})
+    assert caught.value.field == name
+
+
+def test_what_is_stored_is_not_what_is_learnt() -> None:
+    plain, kept = (
+        Settings(),
+        Settings(keep_days=3, keep_events=99, time_resolution="hour", require_consent=True, ballast=False),
+    )
+    assert plain.learning() == kept.learning(), "such settings change no checkpoint"
+    assert Settings(never_learn=["b", "a", "b"]).never_learn == ("a", "b")
