@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from hypothesis import settings
 
 from recsys import Recommender
 from recsys.learn.checkpoint import encode
@@ -53,6 +55,11 @@ def _witness() -> subprocess.Popen[str]:
 
     atexit.register(end)
     return process
+
+
+def opened(path: Path | str, **options: Any) -> Recommender:
+    """Open a recommender: the one place where a property says how."""
+    return Recommender(path, **options)
 
 
 def file_digest(rec: Recommender | Path) -> str:
@@ -118,6 +125,11 @@ def nothing_changes(rec: Recommender) -> Iterator[None]:
 def as_seen(slate: Slate) -> list[tuple[str, float, int, float, bool]]:
     """All of a slate but its random id."""
     return [(r.item_id, r.score, r.position, r.propensity, r.known) for r in slate]
+
+
+def examples(few: int, many: int) -> settings:
+    """So few examples in the suite; and many under the profile ``thorough``."""
+    return settings(max_examples=many if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else few)
 
 
 def moment(at_s: int, offset_min: int = 0) -> datetime:
