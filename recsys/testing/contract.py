@@ -101,7 +101,7 @@ def ranker_findings(ranker: object, *, paths: Sequence[Any] = (), only: Iterable
 
 def _maker(ranker: object) -> Make:
     """What gives the ranker to check, in a ``with`` block."""
-    if isinstance(ranker, Ranker):
+    if isinstance(ranker, Ranker) and not isinstance(ranker, type):
         _fill(ranker)
         return lambda: nullcontext(ranker)
     if not callable(ranker):

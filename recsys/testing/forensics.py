@@ -322,6 +322,7 @@ class _Witness:
         from subprocess import PIPE, Popen
 
         if self._process is None or self._pid != os.getpid() or self._process.poll() is not None:
+            self.end()
             command = [sys.executable, "-I", "-S", scan.__file__]
             self._process = Popen(command, stdin=PIPE, stdout=PIPE, text=True)  # noqa: S603 - our own file
             self._pid = os.getpid()

@@ -16,7 +16,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -28,6 +28,7 @@ from recsys.types import Event, Item
 __all__ = ["PrivacyMachine"]
 
 _START_US: Final = 1_700_000_000_123_457
+_GOLDEN: Final = 0.6180339887498949  # its multiples have all the digits that a float has
 _T = TypeVar("_T")
 _number = st.integers(0, 9)
 
@@ -124,15 +125,15 @@ class PrivacyMachine(RuleBasedStateMachine):
         cls.counts = Counter()
 
     @classmethod
-    def check(cls, *, max_examples: int = 25, max_steps: int = 15) -> None:
-        """Try that many lives of at most that many steps each."""
-        run_state_machine_as_test(cls, settings=_settings(max_examples, max_steps))
+    def check(cls, *, max_examples: int = 20, max_steps: int = 10, shrink: bool = True) -> None:
+        """Try that many lives of at most that many steps each; without ``shrink`` a failure is told as it was found."""
+        run_state_machine_as_test(cls, settings=_settings(max_examples, max_steps, shrink=shrink))
 
     @classmethod
-    def as_test(cls, *, max_examples: int = 25, max_steps: int = 15) -> Any:
-        """Give a test case for pytest or unittest: ``TestMyApp = MyApp.as_test()``."""
+    def as_test(cls, *, max_examples: int = 20, max_steps: int = 10, shrink: bool = True) -> Any:
+        """Give a test case for pytest or unittest: ``TestMyApp = MyApp.as_test()``. As in :meth:`check`."""
         case = cls.TestCase
-        case.settings = _settings(max_examples, max_steps)
+        case.settings = _settings(max_examples, max_steps, shrink=shrink)
         return case
 
     def __init__(self) -> None:
@@ -150,11 +151,10 @@ class PrivacyMachine(RuleBasedStateMachine):
             self._app = self._watched(lambda: self.open_app(self._folder))
 
     def teardown(self) -> None:
-        """End the life: what is left is forgotten too, so that every life tries it, and the app is closed."""
+        """End the life: the first item is forgotten if none was, so that every life tries it, and the app is closed."""
         try:
-            if self._sound:
-                for item_id in list(self._items):
-                    self._forget(item_id)
+            if self._sound and not self._gone and self._items:
+                self._forget(next(iter(self._items)))
             if hasattr(self, "_app"):
                 self._watched(lambda: self.close(self._app))
             if self._sound:
@@ -221,11 +221,14 @@ class PrivacyMachine(RuleBasedStateMachine):
         n = len(self._gone)
         item = self._items.pop(item_id)
         events = [event for event in self._events if event.item_id == item_id]
-        self._gone |= {f"{label} ({n})": needle for label, needle in self._needles(item, events)}
+        new = {f"{label} ({n})": needle for label, needle in self._needles(item, events)}
+        self._gone |= new
         self._events = [event for event in self._events if event.item_id != item_id]
-        self._story = [told for told in self._story if _about(told) != item_id]
+        self._story = [
+            told for told in self._story if _about(told) != item_id or (self.keeps_catalogue and isinstance(told, Item))
+        ]
         self.counts["items forgotten"] += 1
-        self._look("forgetting")
+        self._look("forgetting", new)  # what was forgotten before is looked for when the app is closed or opened
         self._look_at_answers("an answer after forgetting")
         if type(self).compare is not PrivacyMachine.compare:
             self._compare()
@@ -241,11 +244,12 @@ class PrivacyMachine(RuleBasedStateMachine):
             yield f"the context of event {n}", str(event.context["place"])
             yield f"the value of event {n}", float(event.value or 0.0)
 
-    def _look(self, after: str) -> None:
-        if self._gone:
+    def _look(self, after: str, needles: Mapping[str, Needle] | None = None) -> None:
+        wanted = self._gone if needles is None else needles
+        if wanted:
             self.counts["times the files were looked at"] += 1
             try:
-                assert_forgotten(self._folder, self._gone)
+                assert_forgotten(self._folder, wanted)
             except AssertionError as error:
                 self._sound = False
                 raise AssertionError(f"after {after}: {error}") from None
@@ -304,12 +308,20 @@ class PrivacyMachine(RuleBasedStateMachine):
         n = self._numbers
         at_us = _START_US + n * 61_000_003  # a minute later, and no two alike in any digit of note
         return Event(
-            at_us, f"{n:04x}{(n * 0x9E3779B97F4B) % 2**48:012x}", item_id, kind, 60, 0.1 + n / 7, {"place": place}
+            at_us,
+            f"{n:04x}{(n * 0x9E3779B97F4B) % 2**48:012x}",
+            item_id,
+            kind,
+            60,
+            n + n * _GOLDEN % 1,
+            {"place": place},
         )
 
 
-def _settings(max_examples: int, max_steps: int) -> settings:
+def _settings(max_examples: int, max_steps: int, *, shrink: bool) -> settings:
     return settings(
+        # To explain a failure takes many more lives, each of which opens files.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if shrink else [])],
         max_examples=max_examples,
         stateful_step_count=max_steps,
         deadline=None,

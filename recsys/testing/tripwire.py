@@ -3,8 +3,9 @@
 ``no_network`` notices what could reach a network, ``sealed`` what writes outside some folders. What was
 tried fails at once, and again at the end of the block when the app swallowed the error.
 
-A tripwire is not a sandbox: it sees what passes through Python. It does not see C extensions that call the
-system themselves, what SQLite opens by itself, sockets that were connected before, or code that sets out to blind it.
+A tripwire is not a sandbox: it sees what passes through Python. It does not see C extensions that call the system
+themselves, processes that multiprocessing spawns (it calls C directly), what SQLite opens by itself, sockets that were
+connected before, or code that sets out to blind it.
 """
 
 from __future__ import annotations
