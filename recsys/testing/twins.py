@@ -39,8 +39,8 @@ def assert_never_known(
     rec, oracle : Recommender or adapter
         Of two recommenders are compared the log and the catalogue, the state as bytes, the profile,
         what ``recommend`` and ``rank`` say at every moment and in every context (scores to the bit, and reasons),
-        what ``explain`` says at the first, and the counts of ``stats``. Of adapters, ``recommend(k, at=, context=)`` and what else of
-        these both have.
+        what ``explain`` says at the first, and the counts of ``stats``. Of adapters, ``recommend(k, at=, context=)``
+        and what else of these both have.
     at : iterable of float, optional
         Seconds since 1970 UTC to ask for. None: at the newest event and up to 400 days after it; needed for adapters.
     contexts : iterable of mappings, optional

@@ -16,6 +16,8 @@ WEEK: Final = 7 * 86_400.0
 
 
 class Ranked(NamedTuple):
+    """One result."""
+
     item_id: str
     score: float
     position: int
@@ -29,7 +31,7 @@ class Sound:
         self.uses: list[tuple[float, str]] = []
         self.closed = False
 
-    def record(self, item_id: str, kind: str = "click", *, at: float) -> None:
+    def record(self, item_id: str, kind: str = "click", *, at: float) -> None:  # noqa: ARG002 - all kinds are uses
         self._open()
         if at != at:  # noqa: PLR0124 - so is a NaN told
             raise ValueError(self.refusal(item_id))
@@ -68,16 +70,22 @@ class Sound:
 
 
 class Infinite(Sound):
+    """Some scores are no numbers to sort by."""
+
     def score(self, item_id: str, at: float) -> float:
         return super().score(item_id, at) or float("-inf")
 
 
 class FromOne(Sound):
+    """Counts positions from one."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         return [r._replace(position=r.position + 1) for r in super().rank(item_ids, k=k, at=at)]
 
 
 class LearnsFromBeingAsked(Sound):
+    """Takes a question for a use."""
+
     def recommend(self, k: int, *, at: float) -> Sequence[Ranked]:
         slate = super().recommend(k, at=at)
         self.uses.append((at, slate[0].item_id))
@@ -85,8 +93,9 @@ class LearnsFromBeingAsked(Sound):
 
 
 class KeepsTheOrderGiven(Sound):
+    """Lets what came first stand a hair before."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
-        """Items that nobody used are left as they came, but apart by a hair, so that they are no ties."""
         ids = list(item_ids)
         self.check(ids, k)
         hair = {item_id: 1e-9 * n for n, item_id in enumerate(ids)}
@@ -96,6 +105,8 @@ class KeepsTheOrderGiven(Sound):
 
 
 class SortsInPlace(Sound):
+    """Sorts the caller's own list."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         slate = super().rank(item_ids, k=k, at=at)
         if isinstance(item_ids, list):
@@ -104,6 +115,8 @@ class SortsInPlace(Sound):
 
 
 class Pads(Sound):
+    """Fills up to k."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         slate = list(super().rank(item_ids, k=k, at=at))
         while slate and k is not None and k > len(slate):
@@ -112,6 +125,8 @@ class Pads(Sound):
 
 
 class LeavesOutTheUnknown(Sound):
+    """Ranks only what it has seen."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         self.check([], k)
         slate = [r for r in super().rank(item_ids, at=at) if r.known]
@@ -119,6 +134,8 @@ class LeavesOutTheUnknown(Sound):
 
 
 class MergesDuplicates(Sound):
+    """Takes an id given twice for one."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         return super().rank(dict.fromkeys(item_ids), k=k, at=at)
 
@@ -135,11 +152,15 @@ class Seeded(Sound):
 
 
 class KnowsEverything(Sound):
+    """Marks every id as known."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         return [r._replace(known=True) for r in super().rank(item_ids, k=k, at=at)]
 
 
 class TiesBackwards(Sound):
+    """Orders ties from the end of the alphabet."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         self.check([], k)
         slate = sorted(super().rank(item_ids, at=at), key=lambda r: r.item_id, reverse=True)
@@ -148,6 +169,8 @@ class TiesBackwards(Sound):
 
 
 class WorstFirstWhenFew(Sound):
+    """Gives the worst when one is asked for."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         slate = super().rank(item_ids, k=k, at=at)
         worst = list(super().rank(item_ids, at=at))[-1:]
@@ -155,16 +178,22 @@ class WorstFirstWhenFew(Sound):
 
 
 class TakesNegativeK(Sound):
+    """Takes a negative k for none."""
+
     def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
         return super().rank(item_ids, k=None if k is None else max(k, 0), at=at)
 
 
 class TellsTheId(Sound):
+    """Names the id in its errors."""
+
     def refusal(self, item_id: str) -> str:
         return f"cannot rank {item_id!r}"
 
 
 class NeverLearnsAfterAMonth(Sound):
+    """Is full after a month."""
+
     def record(self, item_id: str, kind: str = "click", *, at: float) -> None:
         super().record(item_id, kind, at=at)
         if len(self.uses) > 69 and item_id.startswith("used"):
@@ -172,12 +201,16 @@ class NeverLearnsAfterAMonth(Sound):
 
 
 class ForgetsTheNewestOnly(Sound):
+    """Forgets the last use and keeps the others."""
+
     def forget(self, *, items: Sequence[str]) -> None:
         gone = [use for use in self.uses if use[1] in items]
         self.uses.remove(gone[-1])
 
 
 class AnswersWhenClosed(Sound):
+    """Cannot be closed."""
+
     def close(self) -> None:
         pass
 
@@ -260,8 +293,8 @@ def test_all_that_is_found_is_told_at_once() -> None:
 
 def test_a_ranker_that_falls_over_is_found() -> None:
     class Falls(Sound):
-        def rank(self, item_ids: Iterable[str], *, k: int | None = None, at: float) -> Sequence[Ranked]:
-            raise KeyError("an id")
+        def score(self, item_id: str, at: float) -> float:
+            raise KeyError(item_id, at)
 
     found = ranker_findings(Falls, only=["well formed"])
     assert [finding.message for finding in found] == ["raised KeyError where an answer is due"]

@@ -1,10 +1,10 @@
-"""The machine finds an app that keeps what it should forget, shows it, reaches out, or writes elsewhere; others pass."""
+"""The machine finds an app that keeps what it should forget, shows it, reaches out or writes elsewhere."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -56,7 +56,7 @@ class Lives(PrivacyMachine):
             "a log of contexts": lambda: app.write("log", event.context),
             "a world-readable file": lambda: (app.write("stamp", 1), (app.folder / "stamp").chmod(0o644)),
             "a file elsewhere": lambda: (app.folder.parent / "elsewhere").write_text("x"),
-            "a question to a network": lambda: socket.getaddrinfo("localhost", 80),
+            "a question to a network": lambda: sys.audit("socket.getaddrinfo", "localhost", 80),
         }
         with suppress(Exception):  # as apps do
             faults.get(app.fault, lambda: None)()
@@ -104,7 +104,7 @@ def tried(fault: str, **options: Any) -> type[Lives]:
 def test_an_app_that_forgets_passes_and_every_kind_of_step_was_taken() -> None:
     """F1, L2, N1, N2, U1."""
     lives = tried("")
-    lives.check(max_examples=12, max_steps=8)
+    lives.check(max_examples=8, max_steps=8)
     counted = {
         "items added",
         "events recorded",

@@ -1,4 +1,4 @@
-"""U1: a recommender that differs from one that never knew is found, however little it differs, and what differs is named."""
+"""U1: a recommender that differs from one that never knew is found, be it by a bit, and what differs is named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from recsys import Event, InputError, Item, Recommender
 from recsys.testing import assert_never_known
 
-SECRET: Final = "the-night-shift"
+SECRET: Final = "the-night-shift"  # noqa: S105 - a place
 START: Final = 1_700_000_000
 
 
