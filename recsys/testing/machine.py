@@ -147,15 +147,19 @@ class PrivacyMachine(RuleBasedStateMachine):
         self._gone: dict[str, Needle] = {}
         self._numbers = 0
         self._sound = True
-        with self._told("opened"):
+        try:
             self._app = self._watched(lambda: self.open_app(self._folder))
+        except BaseException:
+            shutil.rmtree(self._root, ignore_errors=True)
+            raise
 
     def teardown(self) -> None:
         """End the life: the first item is forgotten if none was, so that every life tries it, and the app is closed."""
         try:
-            if self._sound and not self._gone and self._items:
-                self._forget(next(iter(self._items)))
-            if hasattr(self, "_app"):
+            try:
+                if self._sound and not self._gone and self._items:
+                    self._forget(next(iter(self._items)))
+            finally:
                 self._watched(lambda: self.close(self._app))
             if self._sound:
                 self._look("closing")

@@ -139,6 +139,8 @@ class Watch:
     def allow(self, *events: str) -> Watch:
         """Let these audit events happen from now on, such as ``"subprocess.Popen"``; returns itself."""
         self._allowed.update(events)
+        if "subprocess.Popen" in events:  # what it is made of
+            self._allowed.update(("_posixsubprocess.fork_exec", "os.posix_spawn"))
         return self
 
     def verify(self) -> None:
