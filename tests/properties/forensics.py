@@ -42,6 +42,7 @@ class Fault(NamedTuple):
 
     patches: list[tuple[object, str, Any]]
     size: Size = SHORT
+    first: int = 1  # seed
 
 
 _BLIND: Final = (scan, "scan", lambda *_: ([], 0, 0))  # the log does not look for itself what it left behind
@@ -50,7 +51,7 @@ _NOT_SECURE: Final = (opening, "PRAGMAS", {**opening.PRAGMAS, "secure_delete": "
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
     {
         # Only what the tree left in the gaps of its pages when it was balanced is found then: not in every life.
-        "the file is not written anew": Fault([_BLIND, _NOT_WRITTEN_ANEW], (6, 60)),
+        "the file is not written anew": Fault([_BLIND, _NOT_WRITTEN_ANEW], (4, 60), first=7),
         "nor is what is deleted overwritten": Fault([_BLIND, _NOT_WRITTEN_ANEW, _NOT_SECURE]),
         "the journal is not emptied": Fault([_BLIND, (Writer, "truncate_wal", lambda *_: True)]),
         "a checkpoint of what is forgotten stays": Fault([_BLIND, (deletion, "drop_checkpoints_from", lambda *_: 0)]),
@@ -72,7 +73,7 @@ def planted(fault: str) -> Iterator[None]:
 def caught(fault: str, folder: Path, searcher: Searcher) -> Life | None:
     """Give the first life in which the fault is found; None when it is not."""
     with planted(fault):
-        for seed in range(1, 30):
+        for seed in range(FAULTS[fault].first, FAULTS[fault].first + 30):
             life = lived(seed, PAIRS[0], folder, searcher, *FAULTS[fault].size)
             if life.findings:
                 return life

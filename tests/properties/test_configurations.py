@@ -74,7 +74,7 @@ print(hashlib.sha256(checkpoint.encode(state, "any")).hexdigest(), *bases)
 
 @functools.cache
 def learnt() -> list[tuple[str, ...]]:
-    """On every configuration: a digest of one log's state, its basis, and what that were without the rounding in it."""
+    """On every configuration: a digest of a log's state, its basis, and what it were if rounding were no part of it."""
     found = []
     for configuration in CONFIGURATIONS:
         done = python(_ON_A_BASIS, PYTHONWARNINGS="ignore", **configuration)

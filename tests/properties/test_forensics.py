@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from recsys import Event, Item, Recommender, Settings
 from recsys.log import erase
 from recsys.testing.strategies import START
+from tests.keyed import plain_only
 from tests.properties.eyes import ROOT, opened, state_bytes
 from tests.properties.forensics import FAULTS, PAIRS, SHORT, caught
 from tests.properties.lives import PAGE_SIZES, Conditions, lived
@@ -54,6 +55,7 @@ def test_no_byte_is_left_of_what_is_forgotten(conditions: Conditions, searcher: 
     assert (life.counts["bytes in journals"] > 1 << 19) == (conditions.journal != "folded in")
 
 
+@plain_only
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(fault: str, searcher: Searcher, tmp_path: Path) -> None:
     """F7."""
@@ -87,14 +89,14 @@ def test_every_encoding_of_a_word_is_found_in_a_file(word: Word, searcher: Searc
         assert form in {needle for needle, _ in searcher.search(tmp_path, forms).found}
 
 
+@plain_only
 def test_a_moment_is_looked_for_as_sqlite_stores_it(searcher: Searcher, tmp_path: Path) -> None:
     at_us = START * 1_000_000 + 654_321
     with opened(tmp_path / "log.db", settings=SETTINGS) as rec:
         rec.record("x", at=at_us / 1e6, value=0.123456789)
     found = {needle for needle, _ in searcher.search(tmp_path, encodings(at_us) | encodings(0.123456789)).found}
-    if not os.environ.get("RECSYS_TEST_KEY"):
-        assert at_us.to_bytes(8, "big") in found
-        assert len(found) >= 2
+    assert at_us.to_bytes(8, "big") in found
+    assert len(found) >= 2
 
 
 def test_what_is_short_common_or_still_told_is_not_looked_for() -> None:
@@ -124,14 +126,16 @@ def test_a_checkpoint_is_known_by_its_digest_and_by_what_is_unlike_the_rest_of_i
 # -- F5: whoever reads the file as it was ---------------------------------------------
 
 _RAW = """
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], isolation_level=None)
+import sys
+from tests.keyed import database
+db = database(sys.argv[1])
 db.execute("BEGIN")
 print(db.execute("SELECT COUNT(*) FROM events").fetchone()[0], flush=True)
 sys.stdin.readline()
 """
 _OURS = """
 import sys
+from tests.keyed import plain_only
 from tests.properties.eyes import opened
 with opened(sys.argv[1]) as rec:
     reading = rec._store.events()  # as export and evaluate read
@@ -205,8 +209,6 @@ def test_what_a_reader_holds_back_leaves_at_the_first_moment_after_it(
     how: str, reader: str, searcher: Searcher, tmp_path: Path
 ) -> None:
     """F5."""
-    if reader == "SQLite alone" and os.environ.get("RECSYS_TEST_KEY"):
-        pytest.skip("SQLite alone cannot read an encrypted file")
     folder = tmp_path / "log"
     folder.mkdir()
     assert held_back(folder, searcher, how, _READERS[reader]) == []
@@ -225,6 +227,7 @@ def test_an_erasure_that_is_not_remembered_is_noticed(
 _WATCHED = """
 import json, os, sys
 from pathlib import Path
+from tests.keyed import plain_only
 from tests.properties.eyes import opened
 from recsys import Settings
 from recsys.log import opening
