@@ -216,10 +216,12 @@ class Live:
         surplus = []
         spans: set[int] = set()
         every = max(self._settings.checkpoint_events, 1)
-        for key, n_events, made_on, _ in self._store.checkpoints():
+        kept = self._store.checkpoints()
+        for key, n_events, made_on, _ in kept:
             age = self.state.n_events - n_events
             span = int(math.log(age / every + 1.0, _SPREAD)) if age > 0 else -1
-            if made_on != self.basis or span in spans or age < 0:
+            newest = key == kept[-1][0]  # just written, on the way to where the log was changed or at its end
+            if made_on != self.basis or age < 0 or (span in spans and not newest):
                 surplus.append(key)
             spans.add(span)
         return surplus
