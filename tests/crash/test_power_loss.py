@@ -14,7 +14,7 @@ from tests.crash.kill_sweep import Ward, ward
 from tests.crash.power_loss import CONTROLS, Disk, Image, State, images, judged, lived, replayed, states
 from tests.crash.syscalls import Call, why_not
 
-N_STATES = 110
+N_STATES = 100
 FOLDER = "/f"
 
 
