@@ -8,6 +8,7 @@ from collections.abc import Callable
 from recsys.errors import CorruptError, StoreError
 from recsys.log import schema
 from recsys.log.failure import DATABASE_ERRORS, translated
+from recsys.log.opening import size_of
 from recsys.log.rows import EVENT_COLUMNS, ITEM_COLUMNS, Shown, event_of_row, item_of_row, shown_of_rows
 
 __all__ = ["findings"]
@@ -39,9 +40,10 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
 
 
 def _pages(cursor: sqlite3.Cursor) -> Finding | None:
-    # Nothing in a plain file; in memory there are no pages that were written.
+    # Nothing in a plain file; in memory there are no pages that were written. It reads the pages as they stand, and
+    # after a power cut one may be torn for which the WAL has another: then only the pages in use are looked at, below.
     (*_, file) = cursor.execute("PRAGMA database_list").fetchone()
-    if file and cursor.execute("PRAGMA cipher_integrity_check").fetchone():
+    if file and not size_of(file + "-wal") and cursor.execute("PRAGMA cipher_integrity_check").fetchone():
         return ("error", "pages", f"a page was not written with the file's key: {_RESTORE}")
     lines = cursor.execute("PRAGMA integrity_check").fetchall()
     if lines == [("ok",)]:

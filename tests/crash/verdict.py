@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 from recsys import Recommender, RecsysError
 from tests.crash.deeds import START, Deed, Mark, base_marks, marks_in, needles, opened
 from tests.crash.nursery import Nursery
-from tests.keyed import KEY
 from tests.properties.eyes import rebuilt_bytes, state_bytes
 
 Said = Sequence[Sequence[Any]]
@@ -74,8 +73,6 @@ def _wrong_in(folder: Path, expected: Legal, nursery: Nursery) -> list[str]:
         wrong = wrong_marks(found, states)
         gone = needles(taken - set(found), found)
         wrong += [f"bytes of a forgotten event are left: {place}" for place in nursery.scan(folder, gone)[:3]]
-        if KEY:  # an encrypted file is checked page by page as it stands, without what the WAL says of a torn one
-            rec._store.truncate_wal()
         wrong += [f"it is damaged: {what}" for severity, what, _ in rec._store.check() if severity == "error"]
         wrong += (
             [] if state_bytes(rec) == taught(rec, found) else ["it is damaged: the state is not what the log teaches"]
