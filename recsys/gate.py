@@ -30,6 +30,11 @@ class Gate:
         self.arranging = _Entry(self, unpaused=True)
         self.writing = _Entry(self, unpaused=True, allowed=True)
 
+    def require_consent(self) -> None:
+        """Raise ``ConsentError`` while nothing may be written."""
+        if self.withheld:
+            raise ConsentError("nothing is written without the person's consent: ask, then call consent(purpose)")
+
     @property
     def forked(self) -> bool:
         """Whether this is another process than the one that made the gate."""
@@ -51,12 +56,14 @@ class _Entry:
             raise ForkedError("this was opened before a fork: open a new one in the child")
         gate.lock.acquire()
         if gate.closed or (gate.paused and self._unpaused) or (gate.withheld and self._allowed):
-            gate.lock.release()
-            if gate.closed:
-                raise ClosedError("this was closed: open a new one")
-            if gate.paused:
-                raise PausedError("paused: nothing is written until resume()")
-            raise ConsentError("nothing is written without the person's consent: ask, then call consent(purpose)")
+            try:
+                if gate.closed:
+                    raise ClosedError("this was closed: open a new one")
+                if gate.paused:
+                    raise PausedError("paused: nothing is written until resume()")
+                gate.require_consent()
+            finally:
+                gate.lock.release()
 
     def __exit__(self, *_: object) -> None:
         self._gate.lock.release()

@@ -192,6 +192,7 @@ class Keeping:
         gone = [item.id for item in removed]
         with self._store.transact():
             self._sync()
+            self._gate.require_consent()
             self._store.put_items(inputs.items_of(items + removed))
             self._store.drop_items(gone, keep_tombstone=set(gone), keep_tags=set(self._settings.never_learn))
             coarse = [self._coarse(event) for event in events]
@@ -217,6 +218,7 @@ class Keeping:
             live = self._live
             with self._store.transact():
                 self._sync()
+                self._gate.require_consent()
                 newest_us = -1 if live.key is None else live.key[0]
                 events = keyed(given_events, newest_us, RESOLUTIONS_US[self._settings.time_resolution])
                 ordered = sorted(events, key=lambda event: event.key)
@@ -244,6 +246,8 @@ class Keeping:
         if self._stale:
             self._renew()
             self._stale = False
+            if self._settings.require_consent and not self._gate.withheld and not self._store.consents():
+                self._gate.withheld = True  # it was withdrawn elsewhere
         elif change == "grown":
             self._live.follow()
         self._live.mend()
@@ -318,14 +322,16 @@ class Keeping:
     def _deleted(self, delete: Callable[[], Deleted]) -> Deleted:
         """Delete in one transaction; on a full disk once more, with what the ballast held."""
         try:
-            with self._store.transact():
-                self._sync()
-                return delete()
+            return self._deleted_once(delete)
         except FullError:
             if not self._store.give_ballast():
                 raise
+        return self._deleted_once(delete)
+
+    def _deleted_once(self, delete: Callable[[], Deleted]) -> Deleted:
         with self._store.transact():
             self._sync()
+            self._gate.require_consent()
             return delete()
 
     # -- background work --------------------------------------------------------------------

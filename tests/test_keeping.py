@@ -396,6 +396,31 @@ def test_a_withdrawal_that_is_pending_is_finished_by_maintain(tmp_path: Path, mo
             rec.record("a")
 
 
+@pytest.mark.parametrize("n_events", [0, 3])
+def test_a_withdrawal_elsewhere_is_noticed_before_anything_is_written(tmp_path: Path, n_events: int) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as one:
+        one.consent("reading")
+        one.export(tmp_path / "all.jsonl")
+        with Recommender(path, settings=ASKING) as other:
+            for _ in range(n_events):
+                one.record("a")
+            assert other.stats().n_events == n_events
+            one.withdraw()
+            for call in (
+                lambda: other.record("b"),
+                lambda: other.forget(everything=True),
+                lambda: other.import_(tmp_path / "all.jsonl"),
+            ):
+                with refused():
+                    call()
+            other.maintain()
+            with refused():
+                other.record("b")
+    with Recommender(path, settings=FAST) as plain:
+        assert plain.stats().n_events == 0
+
+
 def test_a_log_from_before_consent_was_asked_for_is_not_used_without_it(tmp_path: Path) -> None:
     path = tmp_path / "me.db"
     with Recommender(path, settings=FAST) as rec:

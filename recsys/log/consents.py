@@ -30,4 +30,7 @@ def put(writer: Writer, purpose: str, at_us: int) -> None:
 def drop(writer: Writer) -> int:
     """See ``Store.drop_consents``."""
     with writer as cursor:
-        return cursor.execute("DELETE FROM consents").rowcount
+        n = cursor.execute("DELETE FROM consents").rowcount
+        if n:
+            writer.bump()  # other processes must notice before they write again
+    return n
