@@ -363,12 +363,17 @@ class Keeping:
         retention = self._retention
         if retention is None or not retention.step(self._store, self._live, edge, budget_ms):
             return
-        with self._store.transact():
-            if self._sync() and not retention.step(self._store, self._live, edge, budget_ms):
-                return  # another process changed the log meanwhile
-            last, state, newest = retention.take(self._store, self._live)
-            deleted = self._store.delete(until=last)
-            self._live.adopt(state, newest)
+        try:
+            with self._store.transact():
+                if self._sync() and not retention.step(self._store, self._live, edge, budget_ms):
+                    return  # another process changed the log meanwhile
+                last, state, newest = retention.take(self._store, self._live)
+                deleted = self._store.delete(until=last)
+        except FullError:
+            if not self._store.give_ballast():
+                raise
+            return  # and begin again
+        self._live.adopt(state, newest)
         self._catalogue.forget_slots()
         self._catalogue.drop(deleted.tombstones, ())
         if self._live.mask is not None:

@@ -537,7 +537,8 @@ class Recommender(Keeping):
         A step is finishing a pending erasure; learning a slice of what stays when ``Settings`` (``keep_days``,
         ``keep_events``)
         lets something go, and letting it go; or writing a checkpoint, so that the next open is quick. While paused
-        nothing is done.
+        nothing is done. An erasure that something stands in the way of remains: call while the app is idle, not in a
+        loop without an end.
 
         Parameters
         ----------

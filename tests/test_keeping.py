@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys import ConsentError, Event, InputError, Item, Recommender, Settings
+from recsys import ConsentError, Event, FullError, InputError, Item, Recommender, Settings
 from recsys.learn.checkpoint import encode
+from recsys.log import Store
 from recsys.log.connection import Writer
 from recsys.mask import Mask
 from recsys.settings import RESOLUTIONS_US
@@ -106,6 +107,26 @@ def test_what_is_too_old_leaves_the_file_too(tmp_path: Path, monkeypatch: pytest
         assert not rec.maintain(50, at=START + 5 * A_DAY)
     assert b"old-secret" not in path.read_bytes()
     assert b"old-place" not in path.read_bytes()
+
+
+def test_retention_on_a_full_disk_begins_again_with_what_the_ballast_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise FullError("no space")
+
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_events=160)) as rec:
+        lived(rec, 300, 600)
+        monkeypatch.setattr(Store, "delete", full)
+        assert rec.maintain(1_000, at=START + 9 * A_DAY), "the ballast is given, and there is more to do"
+        assert not (tmp_path / "me.db-ballast").exists()
+        with pytest.raises(FullError):  # now there is nothing left to give
+            rec.maintain(1_000, at=START + 9 * A_DAY)
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+        monkeypatch.undo()
+        maintained(rec, START + 9 * A_DAY)
+        assert rec.stats().n_events == 150
+        assert state_bytes(rec) == rebuilt_bytes(rec)
 
 
 def test_learning_without_the_old_is_given_up_when_the_log_changes_before_its_end(tmp_path: Path) -> None:
@@ -388,9 +409,10 @@ def test_a_withdrawal_that_is_pending_is_finished_by_maintain(tmp_path: Path, mo
         assert rec.withdraw().status == "pending"
         with refused():
             rec.record("a")
-        assert rec.maintain()
+        assert rec.maintain(), "it remains"
         monkeypatch.undo()
         assert not rec.maintain()
+        assert not rec._store.erasure_pending()
         assert b"secret-item" not in path.read_bytes()
         with refused():
             rec.record("a")

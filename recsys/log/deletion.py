@@ -45,11 +45,12 @@ class Deleted:
 
 _NOTHING = Deleted(0, 0, 0, None)
 _N_NEEDLES = 32
-_DISTINCTIVE = 16  # characters of an id that nothing else is likely to hold
+_DISTINCTIVE = 16  # characters of an id that nothing else is likely to hold,
+_VARIED = 8  # and different ones among them: of numbered ids one may be found in the bytes of another
 _SOME = "SELECT at_us, uid FROM events ORDER BY at_us, uid LIMIT ?"
 _STALE = """\
 SELECT id FROM items WHERE removed = 1
-  AND id NOT IN (SELECT item_id FROM events) AND id NOT IN (SELECT item_id FROM slates)"""
+  AND id NOT IN (SELECT item_id FROM events WHERE kind <> 'steer') AND id NOT IN (SELECT item_id FROM slates)"""
 _Chosen = tuple[tuple[int, str], "str | None"]  # an event's key, and the slate that it owns
 _Place = tuple[tuple[int, str], tuple["str | None", int]]  # an event's key, and a position in its slate
 
@@ -160,7 +161,7 @@ def _drop_tombstones(cursor: sqlite3.Cursor) -> tuple[str, ...]:
 
 def _needles(keys: list[tuple[int, str]]) -> tuple[str, ...]:
     """Take ids evenly spread over the events, such as are not likely to stand anywhere else."""
-    telling = [uid for _, uid in keys if len(uid) >= _DISTINCTIVE]
+    telling = [uid for _, uid in keys if len(uid) >= _DISTINCTIVE and len(set(uid)) >= _VARIED]
     return tuple(telling[:: len(telling) // _N_NEEDLES + 1])
 
 

@@ -207,3 +207,18 @@ def test_deleting_equals_the_obvious_way(seed: int, criteria: dict[str, object])
         assert store.delete(**criteria) == account
         assert list(store.events()) == kept
         assert [finding for finding in store.check() if finding[0] != "ok"] == []
+
+
+def test_a_removed_item_that_was_only_steered_leaves_no_tombstone(store: Store) -> None:
+    store.append([event(1, "a"), event(2, "b"), event(3, "a", "steer", value=0.5)], late=False)
+    store.put_items([item("a")])
+    store.drop_items(["a"], keep_tombstone={"a"})
+    assert store.delete(uids=[event(2).uid]).tombstones == ()
+    assert store.delete(uids=[event(1).uid]).tombstones == ("a",)
+    assert [*store.items()] == []
+
+
+def test_only_ids_that_nothing_else_is_likely_to_hold_are_looked_for(store: Store) -> None:
+    telling = "0123456789abcdef"
+    store.append([Event(1, "0000000000000003", "a"), Event(2, telling, "a"), Event(3, "short", "a")], late=False)
+    assert store.delete(everything=True).needles == (telling,)
