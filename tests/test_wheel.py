@@ -1,7 +1,9 @@
-"""The wheel holds the package and nothing else, asks for NumPy alone, and stays small."""
+"""The wheel holds the package, its pytest plugin and nothing else, asks for NumPy alone, and stays small."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -31,8 +33,8 @@ def contents(path: Path) -> set[str]:
 
 
 def package_files() -> set[str]:
-    """Every file below recsys/ that is, or could be, committed."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "recsys"]
+    """Every file below recsys/ that is, or could be, committed; and the plugin beside it."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "recsys", "recsys_pytest.py"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
     return {name for name in listed if (ROOT / name).is_file()}
 
@@ -48,6 +50,22 @@ def test_a_stray_file_in_a_wheel_is_seen(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(copy, "a") as archive:
         archive.writestr("tests/test_stray.py", "")
     assert contents(copy) - package_files() == {"tests/test_stray.py"}
+
+
+def test_pytest_finds_the_plugin_of_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    code = "import sys, pytest; sys.exit(pytest.main(['--fixtures', '-q', '--rootdir=.', '-p', 'no:cacheprovider']))"
+    done = subprocess.run(
+        [sys.executable, "-P" if sys.version_info >= (3, 11) else "-B", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert re.search(r"^sealed_dir -- .*recsys_pytest.py", done.stdout, re.MULTILINE), done.stdout + done.stderr
 
 
 def test_the_wheel_is_small(wheel: Path) -> None:

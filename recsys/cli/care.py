@@ -16,6 +16,7 @@ from recsys.cli.app import EXIT_NOT_FINE
 from recsys.cli.opening import opened
 from recsys.cli.parameters import AS_JSON, FILE, MOMENT
 from recsys.cli.terminal import Column, Terminal, print_json
+from recsys.log.erase import REASONS
 from recsys.reports import Receipt
 
 __all__ = ["check_command", "export_command", "forget_command", "show_receipt"]
@@ -82,11 +83,14 @@ def show_receipt(terminal: Terminal, receipt: Receipt) -> None:
     terminal.line(
         f"status        {receipt.status}", style="bold green" if receipt.status == "erased" else "bold yellow"
     )
+    if receipt.reason:
+        terminal.line(f"because       {REASONS[receipt.reason]}")
     terminal.line(f"events        {receipt.n_events:,}")
     terminal.line(f"slate rows    {receipt.n_slate_rows:,}")
     terminal.line(f"checkpoints   {receipt.n_checkpoints:,} dropped")
     terminal.line(f"items         {receipt.n_items:,}")
     terminal.line(f"learnt again  from {receipt.n_refolded:,} events")
+    terminal.line(f"searched      {receipt.n_files} files, {receipt.size_bytes:,} bytes")
     terminal.line(f"took          {receipt.ms:,.0f} ms")
 
 

@@ -15,19 +15,12 @@ from collections.abc import Callable, Iterable
 from tests.crash.company import killed_in_company
 from tests.crash.deeds import SWEPT
 from tests.crash.kill_sweep import Ward, killed, points, ward
-from tests.crash.power_loss import judged, lived, states
+from tests.crash.power_loss import CONTROLS, judged, lived, states
 from tests.crash.storage_errors import TRIED, suffered, troubles
 from tests.crash.syscalls import why_not
 
 LEAST = {"kill": 300, "power": 3_000, "storage": 300, "company": 20}
-# A fault to plant, and what must be found then.
-CONTROLS = (
-    ({"synchronous": "normal"}, "an acknowledged event is lost"),
-    ({"fault": "no sync"}, "it does not open"),
-    ({"fault": "keep deleted"}, "bytes of a forgotten event are left"),
-    ({"fault": "naive", "synchronous": "normal"}, "a forgotten event came back"),
-)
-N_CONTROL = 300
+N_CONTROL = 400
 
 
 class Table:
@@ -73,10 +66,10 @@ def kill(w: Ward, table: Table) -> None:
     for deed in SWEPT:
         deaths = (killed(w, point) for point in points(w, deed))
         table.line("kill", deed, (death.faults for death in deaths if death))
-    for name in ("forget items",):
-        deaths = (killed(w, point, fault="naive") for point in points(w, name, sound=False, fault="naive"))
-        wanted = "bytes of a forgotten event are left"
-        table.line("kill", f"control: {name}, naive", (death.faults for death in deaths if death), wanted=wanted)
+    found = points(w, "forget items", sound=False, fault="naive")
+    deaths = (killed(w, point, fault="naive") for point in found)
+    wanted = "bytes of a forgotten event are left"
+    table.line("kill", "control: forget items, naive", (death.faults for death in deaths if death), wanted=wanted)
 
 
 def power(w: Ward, table: Table) -> None:

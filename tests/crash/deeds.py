@@ -297,16 +297,25 @@ def _keep_deleted(life: Life) -> None:
 
 def _naive(life: Life) -> None:
     """Forget by deleting the rows and emptying the WAL, and nothing else."""
+    _forget_less(life, then=life.rec._store.truncate_wal)
 
-    def forget(**_: object) -> _Status:
+
+def _delete_only(life: Life) -> None:
+    """Forget by deleting the rows, and nothing else."""
+    _forget_less(life, then=lambda: None)
+
+
+def _forget_less(life: Life, then: Callable[[], object]) -> None:
+
+    def forget(**criteria: Any) -> _Status:
         store = life.rec._store
+        times = {f"{name}_us": criteria.pop(name) * 1_000_000 for name in ("since", "until") if name in criteria}
+        uids = {"uids": criteria.pop("events")} if "events" in criteria else {}
         with store.transact():
-            cursor = store._writer.cursor
-            cursor.execute("DELETE FROM events WHERE item_id = ?", [HUSH])
-            cursor.execute("DELETE FROM slates WHERE item_id = ?", [HUSH])
-            cursor.execute("DELETE FROM checkpoints")
+            store.delete(**criteria, **uids, **times)
+            store._writer.cursor.execute("DELETE FROM pending")
         life.rec._reload()
-        store.truncate_wal()
+        then()
         return _Status()
 
     life.rec = _Other(life.rec, forget)  # type: ignore[assignment]
@@ -331,4 +340,5 @@ FAULTS: Final[dict[str, Callable[[Life], None]]] = {
     "no sync": _no_sync,
     "keep deleted": _keep_deleted,
     "naive": _naive,
+    "delete only": _delete_only,
 }

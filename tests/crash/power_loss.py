@@ -24,6 +24,14 @@ from tests.crash.verdict import faults_in
 SECTOR: Final = 512
 Image = dict[str, bytes]
 Fate = Callable[[int, int], float]  # of the n-th of so many pending changes: the share of its sectors that is kept
+# A fault to plant in a life, and what must be found then.
+CONTROLS: Final = (
+    ({"synchronous": "normal"}, "an acknowledged event is lost"),  # as documented
+    ({"fault": "no sync"}, "it does not open"),
+    ({"fault": "keep deleted"}, "bytes of a forgotten event are left"),
+    ({"fault": "naive"}, "bytes of a forgotten event are left"),
+    ({"fault": "delete only", "synchronous": "normal"}, "a forgotten event came back"),
+)
 
 
 class State(NamedTuple):

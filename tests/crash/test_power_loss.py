@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crash.kill_sweep import Ward, ward
-from tests.crash.power_loss import Disk, Image, State, images, judged, lived, replayed, states
+from tests.crash.power_loss import CONTROLS, Disk, Image, State, images, judged, lived, replayed, states
 from tests.crash.syscalls import Call, why_not
 
 N_STATES = 110
@@ -41,15 +41,7 @@ def test_no_power_cut_loses_what_was_acknowledged_or_brings_back_what_was_forgot
     ] == []
 
 
-CONTROLS = [
-    ({"synchronous": "normal"}, "an acknowledged event is lost"),  # as documented
-    ({"fault": "no sync"}, "it does not open"),
-    ({"fault": "keep deleted"}, "bytes of a forgotten event are left"),
-    ({"fault": "naive", "synchronous": "normal"}, "a forgotten event came back"),
-]
-
-
-@pytest.mark.parametrize(("job", "fault"), CONTROLS, ids=["normal", "no sync", "keep deleted", "naive"])
+@pytest.mark.parametrize(("job", "fault"), CONTROLS, ids=[" ".join(job.values()) for job, _ in CONTROLS])
 def test_a_planted_fault_is_found(w: Ward, job: dict[str, object], fault: str) -> None:
     """F7: less than everything is not enough."""
     assert any(found.startswith(fault) for state in drawn(w, **job) for found in judged(w, state))
