@@ -73,13 +73,16 @@ def apart(gone: Iterable[bytes], left: Iterable[bytes]) -> set[bytes]:
 
 
 def samples(blob: bytes) -> list[bytes]:
-    """Pieces of a checkpoint by which it is known again: its digest, and some of what is unlike anything else in it."""
+    """Pieces of a checkpoint by which it is known again: its digest, and some of its numbers.
+
+    Not of its texts: those are words, and looked for as such.
+    """
     draw = random.Random(len(blob))
     found = [blob[:_SAMPLE]]
     for _ in range(200):
         at = draw.randrange(max(len(blob) - _SAMPLE, 1))
         piece = blob[at : at + _SAMPLE]
-        if len(set(piece)) > _SAMPLE // 2 and len(found) <= _N_SAMPLES:
+        if not piece.isascii() and len(set(piece)) > _SAMPLE // 2 and len(found) <= _N_SAMPLES:
             found.append(piece)
     return found
 
