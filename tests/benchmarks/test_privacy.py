@@ -70,7 +70,7 @@ def test_encryption_is_timed_beside_a_plain_file_with_the_same_content(tmp_path:
         "size of the file [MB]",
     ]  # fmt: skip
     assert all(row[2] > 0 for row in table.rows)
-    assert all(row[4] == row[2] / row[3] for row in table.rows if row[0] != "rekey")
+    assert all(row[4] == pytest.approx(row[2] / row[3]) for row in table.rows if row[0] != "rekey")
     with Recommender(tmp_path / "plain.db", key=None) as plain:
         plain.record_many([{"item_id": f"i{n % 3}", "at": 1_700_000_000 + n} for n in range(30)])
     encryption.encrypted_copy(tmp_path / "plain.db", tmp_path / "me.db", bytes(32))

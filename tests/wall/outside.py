@@ -29,6 +29,7 @@ OUTSIDE: Final[Mapping[str, str]] = {
     "tests/crash/test_rekey_kill.py": _TRACES,
     "tests/crash/test_storage_errors.py": _TRACES,
     "tests/crash/test_syscalls.py": _TRACES,
+    "tests/privacy/test_crash.py": _TRACES,
 }
 """The beginning of a test's id, with the reason."""
 
