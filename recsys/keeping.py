@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from recsys import inputs
 from recsys.errors import FullError, StoreError
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Keeping"]
 
 Key = tuple[int, str]
+
+_ORDERED: Final = 10_000  # a rounded time may be later by such a part of the resolution: its place in the order
 
 
 class Keeping:
@@ -87,6 +89,8 @@ class Keeping:
             try:
                 if store.consents():
                     return store
+                if store.erasure_pending():  # of what was withdrawn
+                    store.erase(wait_ms=0)
             except BaseException:
                 store.close()
                 raise
@@ -123,7 +127,7 @@ class Keeping:
         try:
             with store.transact():
                 store.put_consent(purpose, at_us)
-                store.put_items(item for item, _ in stand_in.items())
+                store.put_items(item for item, removed in stand_in.items() if not removed)
         except BaseException:
             store.close()
             raise
@@ -136,8 +140,10 @@ class Keeping:
             self._store.drop_consents()
             return self._store.delete(everything=True)
 
-        receipt = self._forget(delete)
-        self._gate.withheld = self._settings.require_consent
+        try:
+            receipt = self._forget(delete)
+        finally:  # whatever failed after the commit
+            self._gate.withheld = self._settings.require_consent and not self._store.consents()
         self._stand_in()
         return receipt
 
@@ -146,7 +152,7 @@ class Keeping:
         if not self._gate.withheld or self._store.path == ":memory:" or self._store.erasure_pending():
             return
         store, stand_in = self._store, self._open(":memory:")
-        stand_in.put_items(item for item, _ in store.items())
+        stand_in.put_items(item for item, removed in store.items() if not removed)
         self._begin(stand_in)
         store.close()
 
@@ -202,7 +208,7 @@ class Keeping:
 
     def _coarse(self, event: Event) -> Event:
         resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
-        if not event.at_us % resolution_us:
+        if event.at_us % resolution_us <= resolution_us // _ORDERED:  # rounded already, and in its order
             return event
         e = event
         at_us = e.at_us - e.at_us % resolution_us
@@ -224,6 +230,7 @@ class Keeping:
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)
+                live.doubt()
             with suppress(StoreError):  # The events are durable: what fails from here on is made good by the next call.
                 if late:
                     self._reload(ordered[0].key)
@@ -245,12 +252,12 @@ class Keeping:
         self._stale = self._stale or change == "changed"
         if self._stale:
             self._renew()
-            self._stale = False
             if self._settings.require_consent and not self._gate.withheld and not self._store.consents():
                 self._gate.withheld = True  # it was withdrawn elsewhere
-        elif change == "grown":
-            self._live.follow()
+            self._stale = False
         self._live.mend()
+        if change == "grown":
+            self._live.follow()
         return change != "same"
 
     def _renew(self) -> None:
@@ -296,8 +303,8 @@ class Keeping:
         self._catalogue.drop(deleted.tombstones, ())
         if self._live.mask is not None:
             self._hide(self._live.mask.lacking(deleted.tombstones))
-        n_set_aside = self._store.destroy_set_aside()
         erased = self._store.erase(deleted.needles)
+        n_set_aside = self._store.destroy_set_aside()
         self._keep_ballast()
         rebuilt = {
             "state": deleted.oldest_key is not None,
@@ -332,7 +339,10 @@ class Keeping:
         with self._store.transact():
             self._sync()
             self._gate.require_consent()
-            return delete()
+            deleted = delete()
+            if deleted.oldest_key is not None:
+                self._live.doubt()
+            return deleted
 
     # -- background work --------------------------------------------------------------------
 
@@ -369,6 +379,7 @@ class Keeping:
                     return  # another process changed the log meanwhile
                 last, state, newest = retention.take(self._store, self._live)
                 deleted = self._store.delete(until=last)
+                self._live.doubt()
         except FullError:
             if not self._store.give_ballast():
                 raise

@@ -100,7 +100,7 @@ class Live:
         return n_folded
 
     def follow(self) -> int:
-        """Fold what the log has beyond the state; returns how many events."""
+        """Fold what the log has beyond a sound state; returns how many events."""
         self._broken = True
         n = 0
         for event in self._store.events(after=self.key):
@@ -117,6 +117,10 @@ class Live:
             self.fold_into(self.state, event)
             self.key = event.key
         self._broken = False
+
+    def doubt(self) -> None:
+        """Say, before a commit, that the log is about to change: ``learn`` or ``load`` comes next, or else ``mend``."""
+        self._broken = True
 
     def mend(self) -> None:
         """Build the state anew if a fold was cut short."""
@@ -240,7 +244,7 @@ def keyed(given_events: list[tuple[Event, bool]], newest_us: int, resolution_us:
         at_us = event.at_us
         if resolution_us > 1:
             at_us -= at_us % resolution_us
-            if timed and at_us == newest_us - newest_us % resolution_us:
+            if timed and not event.uid and at_us == newest_us - newest_us % resolution_us:
                 at_us = newest_us + 1
         if not timed and newest_us >= at_us > newest_us - _A_DAY_US:
             at_us = newest_us + 1

@@ -6,7 +6,7 @@ import math
 import random
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,13 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys import ConsentError, Event, FullError, InputError, Item, Recommender, Settings
+from recsys import ConsentError, Event, FullError, InputError, Item, Recommender, Settings, StoreError
 from recsys.learn.checkpoint import encode
+from recsys.live import Live
 from recsys.log import Store
 from recsys.log.connection import Writer
 from recsys.mask import Mask
 from recsys.settings import RESOLUTIONS_US
 from recsys.testing import strategies as some
+from tests.keyed import database
 from tests.log.examples import digests
 from tests.properties.eyes import rebuilt_bytes, state_bytes
 
@@ -186,6 +188,11 @@ def test_an_export_of_fine_times_comes_in_coarse(tmp_path: Path) -> None:
     with Recommender(":memory:", settings=Settings(time_resolution="hour")) as rec:
         assert rec.import_(tmp_path / "all.jsonl") == 1
         assert rec.import_(tmp_path / "all.jsonl") == 0, "the second time it is there already"
+        rec.record("b", at=START + 1300)
+        rec.record("c", at=START + 1400)
+        rec.export(tmp_path / "own.jsonl")
+        assert rec.import_(tmp_path / "own.jsonl") == 0, "its own are rounded already"
+        rec.forget(items=["b", "c"])
         assert [event.at_us for event in rec._store.events()] == [START * 1_000_000]
 
 
@@ -441,6 +448,56 @@ def test_a_withdrawal_elsewhere_is_noticed_before_anything_is_written(tmp_path: 
                 other.record("b")
     with Recommender(path, settings=FAST) as plain:
         assert plain.stats().n_events == 0
+
+
+def test_a_withdrawal_that_fails_half_way_stops_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> int:
+        raise StoreError("broken")
+
+    with Recommender(tmp_path / "me.db", settings=ASKING) as rec:
+        rec.consent("reading")
+        rec.record("a")
+        monkeypatch.setattr(Store, "destroy_set_aside", broken)
+        with pytest.raises(StoreError):
+            rec.withdraw()
+        monkeypatch.undo()
+        with refused():
+            rec.record("b")
+
+
+def test_a_withdrawal_that_was_pending_is_finished_at_the_next_opening(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as rec:
+        rec.consent("reading")
+        rec.record("secret-item", at=START)
+        with closing(database(path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT COUNT(*) FROM events").fetchone()
+            assert rec.withdraw().reason == "reader"
+            reader.execute("ROLLBACK")
+    with Recommender(path, settings=ASKING):
+        pass
+    assert b"secret-item" not in path.read_bytes()
+    with Store(path) as store:
+        assert not store.erasure_pending()
+
+
+@pytest.mark.parametrize("what", ["forget", "record"])
+def test_what_is_cut_short_just_after_its_commit_is_made_good_by_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Recommender(tmp_path / "me.db", settings=FAST) as rec:
+        rec.record_many([{"item_id": "ab"[n % 2], "at": START + n} for n in range(40)])
+        monkeypatch.setattr(Live, "load" if what == "forget" else "learn", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rec.forget(items=["a"]) if what == "forget" else rec.record("c", at=START + 50)
+        monkeypatch.undo()
+        rec.recommend(1)
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+        assert rec.stats().n_events == (20 if what == "forget" else 41)
 
 
 def test_a_log_from_before_consent_was_asked_for_is_not_used_without_it(tmp_path: Path) -> None:

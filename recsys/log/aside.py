@@ -18,6 +18,7 @@ __all__ = ["destroy", "set_aside"]
 
 _MARK = "-aside-"
 _WITH_IT = ("", "-wal", "-journal")
+_SIDES = tuple(side.removeprefix("-") for side in _WITH_IT)
 
 
 def set_aside(path: str | os.PathLike[str]) -> str:
@@ -73,8 +74,10 @@ def destroy(path: str) -> int:
     log, n = Path(path), 0
     try:
         for entry in sorted(log.parent.iterdir()):
-            if entry.name.startswith(log.name + _MARK):
-                n += entry.name[len(log.name + _MARK) :].isdecimal()
+            number, _, side = entry.name.removeprefix(log.name + _MARK).partition("-")
+            is_ours = entry.name.startswith(log.name + _MARK) and number.isdecimal() and side in _SIDES
+            if is_ours and not entry.is_dir() and not is_open(str(entry)):
+                n += not side
                 entry.unlink()
     except OSError as error:
         raise translated(error) from None

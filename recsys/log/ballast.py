@@ -30,15 +30,21 @@ def keep(path: str) -> None:
     Stability: provisional
     """
     with suppress(OSError):
-        size = os.lstat(path).st_size
+        size = os.lstat(path).st_size + _size(path + "-wal")  # what is in the WAL will be in the file
         wanted = size + size // 16 + _LEAST
         have = _size(path + SIDE)
-        if have >= wanted:
+        if wanted <= have <= 4 * wanted:
             return
         wanted += wanted // 4  # so that it need not grow again soon
         descriptor = os.open(path + SIDE, _FLAGS, 0o600)
         try:
-            _reserve(descriptor, have, wanted)
+            if have > wanted:
+                os.truncate(descriptor, wanted)
+            else:
+                _reserve(descriptor, have, wanted)
+        except OSError:
+            os.truncate(descriptor, have)  # some file systems keep what they could get, which would be all there is
+            raise
         finally:
             os.close(descriptor)
 

@@ -50,7 +50,6 @@ class Writer:
     """
 
     def __init__(self, path: str, *, synchronous: str, busy_timeout_ms: int, cipher: Cipher | None = None) -> None:
-        self.path = path
         self.pid = _get_pid()
         self.lock = RLock()
         self.depth = 0  # of nested blocks; only the thread that holds the lock changes it
@@ -61,13 +60,18 @@ class Writer:
         self._synchronous = synchronous
         _refuse_inherited(path)
         _refuse_mixed(path, cipher)
-        self._connect(cipher)
-        self.file = None if path == opening.MEMORY else opening.file_id(path)
+        with scan.OPENING.lock:
+            scan.OPENING.n += 1
+        try:
+            self._connect(cipher)
+            self.file = None if path == opening.MEMORY else opening.file_id(path)
+            _WRITERS.add(self)
+        finally:
+            scan.OPENING.n -= 1
         # The lineage that we know of; and where it stood before this transaction bumped it, if it did.
         self.seen = self._pragma("data_version")
         self.cookie = self._pragma("schema_version")
         self._own_from: int | None = None
-        _WRITERS.add(self)
 
     def _connect(self, cipher: Cipher | None) -> None:
         self.cipher = cipher
@@ -230,8 +234,9 @@ class Writer:
             self.cursor.close()  # An open statement would keep the file open beyond the connection's own close.
             self.db.close()
             _WRITERS.discard(self)
-            if not is_open(self.path):
-                scan.let_go(self.path)
+            with scan.OPENING.lock:  # whoever is just opening this file may hold locks that closing would drop
+                if self.file and not scan.OPENING.n and not any(other.file == self.file for other in list(_WRITERS)):
+                    scan.let_go(self.file)
 
     def _end(self, *, commit: bool) -> None:
         """Commit or roll back the outermost block."""
@@ -429,7 +434,10 @@ def is_open(path: str) -> bool:
 
     Stability: provisional
     """
-    return any(writer.path == path for writer in list(_WRITERS))
+    if path == opening.MEMORY or not os.path.lexists(path):
+        return False
+    file = opening.file_id(path)  # whatever the path is spelt like
+    return any(writer.file == file for writer in list(_WRITERS))
 
 
 def _refuse_inherited(path: str) -> None:
@@ -465,6 +473,7 @@ def _abandon() -> None:
     """
     import ctypes
 
+    scan.OPENING.reset()
     for owner in (*_WRITERS, *_READERS):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 

@@ -84,9 +84,12 @@ def erase(writer: Writer, path: str, needles: Sequence[str], wait_ms: int | None
             reason = _rewritten(writer, wait_ms)
         n_files = size_bytes = 0
         if not reason and path != opening.MEMORY:
-            found, n_files, size_bytes = scan.scan(path, needles)
-            if any(not _is_told(writer.cursor, needle) for needle in found):
-                reason = "found"
+            try:
+                found, n_files, size_bytes = scan.scan(path, needles)
+                if any(not _is_told(writer.cursor, needle) for needle in found):
+                    reason = "found"
+            except FOREIGN_ERRORS:
+                reason = "failed"
         if reason:
             with suppress(RecsysError), writer as cursor:  # where the disk is full, the deletion has said it already
                 mark(cursor)

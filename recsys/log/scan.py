@@ -7,10 +7,11 @@ descriptor opened here stays open until the process has closed its last connecti
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 from collections.abc import Sequence
 from contextlib import suppress
 
-__all__ = ["SIDES", "let_go", "scan"]
+__all__ = ["OPENING", "SIDES", "let_go", "scan"]
 
 SIDES = ("", "-wal", "-shm", "-journal")  # the files of a log: what is added to its path
 
@@ -18,7 +19,24 @@ _CHUNK = 1 << 22  # bytes read at a time
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 _Id = tuple[int, int]
-_OPEN: dict[str, dict[_Id, int]] = {}  # path of the log -> device and inode of a file -> its descriptor
+_OPEN: dict[_Id, dict[_Id, int]] = {}  # of the log, then of each of its files: device and inode -> descriptor
+
+
+class Opening:
+    """How many logs are being opened just now: what is let go meanwhile could drop a lock of theirs.
+
+    Stability: provisional
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, in a forked child."""
+        self.lock, self.n = allocate_lock(), 0
+
+
+OPENING = Opening()
 
 
 def scan(path: str, needles: Sequence[str]) -> tuple[list[str], int, int]:
@@ -43,30 +61,34 @@ def scan(path: str, needles: Sequence[str]) -> tuple[list[str], int, int]:
     encoded = [needle.encode() for needle in needles]
     found: set[int] = set()
     n_files = size_bytes = 0
+    opened = _OPEN.setdefault(_identity(path), {})
     for side in SIDES:
-        descriptor = _descriptor(path, path + side)
+        descriptor = _descriptor(opened, path + side)
         if descriptor is not None:
             n_files += 1
             size_bytes += _search(descriptor, encoded, found)
     return [needles[number] for number in sorted(found)], n_files, size_bytes
 
 
-def let_go(path: str) -> None:
-    """Close what was opened for a log to which this process has no connection any more.
+def let_go(log: tuple[int, ...]) -> None:
+    """Close what was opened for a log, by its device and inode, to which this process has no connection any more.
 
     Stability: provisional
     """
-    for descriptor in _OPEN.pop(path, {}).values():
+    for descriptor in _OPEN.pop((log[0], log[1]), {}).values():
         with suppress(OSError):
             os.close(descriptor)
 
 
-def _descriptor(path: str, file: str) -> int | None:
+def _identity(file: str) -> _Id:
+    status = os.lstat(file)
+    return (status.st_dev, status.st_ino)
+
+
+def _descriptor(opened: dict[_Id, int], file: str) -> int | None:
     """Give the descriptor that is open for a file, or open one; None when there is no such file."""
-    opened = _OPEN.setdefault(path, {})
     try:
-        status = os.lstat(file)
-        identity = (status.st_dev, status.st_ino)
+        identity = _identity(file)
         if identity not in opened:
             opened[identity] = os.open(file, _READ_ONLY)
     except OSError:

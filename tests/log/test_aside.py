@@ -41,15 +41,17 @@ def test_a_damaged_log_is_set_aside_and_a_new_one_begins(damaged: Path) -> None:
 @pytest.mark.parametrize("how", [{"items": ["unknown"]}, {"everything": True}])
 def test_what_was_set_aside_goes_with_what_is_forgotten(damaged: Path, how: dict[str, object]) -> None:
     recsys.set_aside(damaged)
-    neighbour = damaged.with_name("me.db2-aside-1")
-    neighbour.write_bytes(JUNK)
+    neighbours = [damaged.with_name(name) for name in ("me.db2-aside-1", "me.db-aside-notes.txt", "me.db-aside-1.bak")]
+    for neighbour in neighbours:
+        neighbour.write_bytes(JUNK)
+    damaged.with_name("me.db-aside-3").mkdir()
     with Recommender(damaged) as rec:
         rec.record("a")
         receipt = rec.forget(**how)  # type: ignore[arg-type]
         assert (receipt.status, receipt.n_set_aside) == ("erased", 1)
         assert rec.forget(everything=True).n_set_aside == 0
-    assert not [path for path in damaged.parent.iterdir() if path.name.startswith("me.db-aside")]
-    assert neighbour.read_bytes() == JUNK, "another log's is left alone"
+    assert not [*damaged.parent.glob("me.db-aside-1*wal"), *damaged.parent.glob("me.db-aside-1")]
+    assert [neighbour.read_bytes() for neighbour in neighbours] == [JUNK] * 3, "what is no log of ours is left alone"
 
 
 def test_what_is_open_absent_or_no_file_is_not_set_aside(tmp_path: Path) -> None:

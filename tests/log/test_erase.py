@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import recsys
+from recsys.errors import StoreError
 from recsys.log import Store, ballast, erase, scan
 from recsys.log.connection import Writer
 from recsys.log.erase import Erasure
@@ -176,11 +178,12 @@ def test_the_scan_finds_a_needle_across_the_edge_of_what_is_read_at_a_time(
 ) -> None:
     monkeypatch.setattr(scan, "_CHUNK", 64)
     path.write_bytes(b"x" * 57 + NEEDLE.encode() + b"y" * 100)
+    log = (path.stat().st_dev, path.stat().st_ino)
     try:
         assert scan.scan(str(path), [NEEDLE, "absent", "yyy"]) == ([NEEDLE, "yyy"], 1, 173)
         assert scan.scan(str(path), []) == ([], 1, 173)
     finally:
-        scan.let_go(str(path))
+        scan.let_go(log)
 
 
 def test_scanning_drops_no_lock_of_this_process(path: Path) -> None:
@@ -206,12 +209,18 @@ def test_scanning_drops_no_lock_of_this_process(path: Path) -> None:
 
 
 def test_descriptors_are_let_go_when_the_last_store_of_the_file_is_closed(path: Path) -> None:
-    with told(path) as store, Store(path) as other:
+    """However its path is spelt."""
+    alias = path.parent / "alias"
+    alias.symlink_to(path.parent)
+    with told(path) as store, Store(alias / path.name) as other:
+        log = store._writer.file[:2]
         store.erase()
-        assert scan._OPEN[str(path)]
+        assert scan._OPEN[log]
         other.close()
-        assert scan._OPEN[str(path)]
-    assert str(path) not in scan._OPEN
+        assert scan._OPEN[log]
+        with pytest.raises(StoreError, match="open in this process"):
+            recsys.set_aside(alias / path.name)
+    assert log not in scan._OPEN
 
 
 def test_the_ballast_is_private_as_large_as_the_file_and_grows_with_it(path: Path) -> None:
@@ -232,6 +241,30 @@ def test_the_ballast_is_private_as_large_as_the_file_and_grows_with_it(path: Pat
         assert not store.give_ballast()
         store.keep_ballast()
     assert held.exists()
+
+
+def test_a_ballast_covers_the_wal_and_shrinks_with_the_file_and_takes_no_last_space(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = path.with_name("me.db-ballast")
+    with Store(path) as store:
+        for number in range(300):
+            store.append([event(number, "x" * 3_000)], late=False)
+        store.keep_ballast()
+        assert held.stat().st_size > sum(size for name, size in store.sizes().items() if name in ("db", "wal"))
+        store.delete(everything=True)
+        store.erase()
+        store.keep_ballast()
+        assert held.stat().st_size < 8 * path.stat().st_size
+        store.give_ballast()
+
+        def keeps_what_it_got(descriptor: int, _: int, wanted: int) -> None:
+            os.truncate(descriptor, wanted // 2)
+            raise OSError(28, "no space")
+
+        monkeypatch.setattr(ballast, "_reserve", keeps_what_it_got)
+        store.keep_ballast()
+        assert held.stat().st_size == 0
 
 
 def test_a_ballast_that_cannot_be_had_is_gone_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
