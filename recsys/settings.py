@@ -67,11 +67,12 @@ class Settings:
         ``maintain`` erases the oldest when there are more; a sixteenth more than it has to, so that it need not
         do so again at once; 16 to 100,000,000.
     time_resolution : {"microsecond", "second", "minute", "hour", "day"}
-        Times are rounded down to this before they are written; the order of what is recorded stays.
+        Times are rounded down to this before they are written; what is recorded as it happens keeps its order.
     never_learn : iterable of str
         Tags. What the log says of items with one of them is kept, but nothing is ever learnt from it.
     require_consent : bool
-        Nothing is written, and no file is made, before :meth:`Recommender.consent`.
+        Nothing is written, and no file is made, before :meth:`Recommender.consent`; a file that is there already is
+        only looked at, and brought to this version's form if it has an older one.
     ballast : bool
         Hold a little more space than the file has, in a file beside it, so that forgetting works when the disk is full.
 
