@@ -57,7 +57,10 @@ class Retention:
             n = live.state.n_events if live.mask is None else store.n_events()
             if n > keep:
                 edges.append(store.key_at(n - (keep - keep // _SPARE) - 1))
-        return max(edges, default=None)
+        edge = max(edges, default=None)
+        if self._edge is not None and (edge is None or edge < self._edge):
+            self.restart()  # it was begun by a clock that was ahead
+        return edge
 
     def restart(self) -> None:
         """Say that the log has changed before its end: what was folded here may be wrong."""

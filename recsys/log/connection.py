@@ -197,14 +197,14 @@ class Writer:
 
     def vacuum(self) -> None:
         """Write the whole file anew. SQLite bumps the cookie itself, for which nobody has to rebuild anything."""
-        current = self._pragma("schema_version") == self.cookie
+        before = self._pragma("schema_version")
         opening.set_attach_limit(self.db, 1)  # VACUUM attaches its own temporary database.
         try:
             self.cursor.execute("VACUUM")
         finally:
             opening.set_attach_limit(self.db, 0)
-        if current:
-            self.cookie = self._pragma("schema_version")
+        if before == self.cookie and self._pragma("schema_version") == before + 1:  # and nobody else's in between
+            self.cookie = before + 1
 
     def truncate_wal(self, timeout_ms: int | None = None) -> bool:
         """Fold the whole WAL into the file and empty it; False when a reader or a writer is in the way."""
