@@ -375,8 +375,9 @@ class Keeping:
             return
         try:
             with self._store.transact():
-                if self._sync() and not retention.step(self._store, self._live, edge, budget_ms):
-                    return  # another process changed the log meanwhile
+                self._sync()
+                if not retention.begun:
+                    return  # another process changed the log meanwhile, so something else may have to go
                 last, state, newest = retention.take(self._store, self._live)
                 deleted = self._store.delete(until=last)
                 self._live.doubt()

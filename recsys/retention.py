@@ -40,13 +40,13 @@ class Retention:
         self._reached: Key | None = None
 
     @property
-    def wanted(self) -> bool:
-        """Whether the host set any limit."""
-        return self._settings.keep_days is not None or self._settings.keep_events is not None
+    def begun(self) -> bool:
+        """Whether anything has been learnt without the events that are to go."""
+        return self._state is not None
 
     def edge(self, store: Store, live: Live, now_us: int) -> Key | None:
         """Give the last key that has to go; None when nothing has to. O(1), and O(events), in C, when something has."""
-        edges = []
+        edges: list[Key | None] = []
         if self._settings.keep_days is not None:
             begin_us = (now_us // _A_DAY_US - self._settings.keep_days + 1) * _A_DAY_US
             oldest = store.oldest()
@@ -56,8 +56,8 @@ class Retention:
             keep = self._settings.keep_events
             n = live.state.n_events if live.mask is None else store.n_events()
             if n > keep:
-                edges.append(store.key_at(n - (keep - keep // _SPARE) - 1))
-        edge = max(edges, default=None)
+                edges.append(store.key_at(n - (keep - keep // _SPARE) - 1))  # None when another process was quicker
+        edge = max((edge for edge in edges if edge is not None), default=None)
         if self._edge is not None and (edge is None or edge < self._edge):
             self.restart()  # it was begun by a clock that was ahead
         return edge

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from recsys.errors import InputError
+from recsys.inputs import LIMITS
 
 __all__ = ["DEFAULT_KIND_WEIGHTS", "RESOLUTIONS_US", "Settings"]
 
@@ -37,8 +38,6 @@ RESOLUTIONS_US: Mapping[str, int] = MappingProxyType(
     {"microsecond": 1, "second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
 )
 
-_LONGEST_KIND = 64  # as recsys.inputs has it
-_LONGEST_TAG = 128
 _SYNCHRONOUS = ("full", "normal")
 
 
@@ -102,9 +101,9 @@ class Settings:
         if not isinstance(self.kind_weights, Mapping):
             raise InputError("kind_weights: a mapping of kinds to numbers is needed", field="kind_weights")
         for kind, weight in self.kind_weights.items():
-            if not isinstance(kind, str) or kind in ("", "shown", "steer") or len(kind) > _LONGEST_KIND:
+            if not isinstance(kind, str) or kind in ("", "shown", "steer") or len(kind) > LIMITS["kind"]:
                 raise InputError(
-                    f"kinds are strings of 1 to {_LONGEST_KIND} characters other than 'shown' and 'steer'",
+                    f"kinds are strings of 1 to {LIMITS['kind']} characters other than 'shown' and 'steer'",
                     field="kind_weights",
                 )
             weights[kind] = _number(weight, "kind_weights", -10.0, 10.0)
@@ -150,6 +149,6 @@ def _integer(value: object, name: str, low: int, high: int) -> int:
 def _tags(given: object) -> tuple[str, ...]:
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Collection):
         raise InputError("never_learn: a list of tags is needed", field="never_learn")
-    if not all(isinstance(tag, str) and 0 < len(tag) <= _LONGEST_TAG for tag in given):
-        raise InputError(f"never_learn: tags are strings of 1 to {_LONGEST_TAG} characters", field="never_learn")
+    if not all(isinstance(tag, str) and 0 < len(tag) <= LIMITS["tag"] for tag in given):
+        raise InputError(f"never_learn: tags are strings of 1 to {LIMITS['tag']} characters", field="never_learn")
     return tuple(sorted(set(given)))

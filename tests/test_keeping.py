@@ -21,6 +21,7 @@ from recsys.live import Live
 from recsys.log import Store
 from recsys.log.connection import Writer
 from recsys.mask import Mask
+from recsys.retention import Retention
 from recsys.settings import RESOLUTIONS_US
 from recsys.testing import strategies as some
 from tests.keyed import database
@@ -143,9 +144,38 @@ def test_learning_without_the_old_is_given_up_when_the_log_changes_before_its_en
         assert {"late", "new"} <= {event.item_id for event in rec._store.events()}
 
 
-def test_learning_over_a_stale_slice_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from recsys.retention import Retention
+def test_a_clock_that_was_ahead_once_costs_nothing_later(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_days=30)) as rec:
+        lived(rec, 400, 3_600)
+        assert rec.maintain(1e-6, at=START + 35 * A_DAY), "one slice, by a clock that is ahead"
+        assert rec.stats().n_events == 400
+        rec.maintain(1_000, at=START + 17 * A_DAY)
+        maintained(rec, START + 31 * A_DAY)
+        oldest = min(event.at_us for event in rec._store.events()) // 1_000_000
+        assert oldest == START + 2 * A_DAY, "the last thirty days are all there"
 
+
+def test_what_another_process_forgets_meanwhile_need_not_go_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=replace(FAST, keep_events=160)) as rec, Recommender(path, settings=FAST) as other:
+        lived(rec, 300, 600)
+        step = Retention.step
+
+        def forgetting(retention: Retention, *arguments: Any) -> bool:
+            done = step(retention, *arguments)
+            monkeypatch.setattr(Retention, "step", step)
+            other.forget(since=START + 150 * 600)
+            return done
+
+        monkeypatch.setattr(Retention, "step", forgetting)
+        maintained(rec, START + 9 * A_DAY, 1_000.0)
+        assert rec.stats().n_events == 150, "few enough were left"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_learning_over_a_stale_slice_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_events=160)) as rec:
         lived(rec, 400, 600)
         rec.maintain(1e-6, at=START + 9 * A_DAY)

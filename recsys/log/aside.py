@@ -6,7 +6,6 @@ Its bytes cannot be searched for single events any more, so the next ``forget`` 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from recsys.errors import StoreError
@@ -56,10 +55,10 @@ def set_aside(path: str | os.PathLike[str]) -> str:
         number += 1
     target = f"{log}{_MARK}{number}"
     try:
-        for side in reversed(_WITH_IT):  # the log itself last: until then the next opening finds what belongs to it
-            with suppress(FileNotFoundError):
-                Path(log + side).chmod(0o600)
+        for side in reversed(_WITH_IT):  # the log itself last: cut short before, it can be set aside again
+            if not side or os.path.lexists(log + side):
                 Path(log + side).rename(target + side)
+                Path(target + side).chmod(0o600)
         Path(log + "-shm").unlink(missing_ok=True)
     except OSError as error:
         raise translated(error) from None

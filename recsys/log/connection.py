@@ -67,7 +67,8 @@ class Writer:
             self.file = None if path == opening.MEMORY else opening.file_id(path)
             _WRITERS.add(self)
         finally:
-            scan.OPENING.n -= 1
+            with scan.OPENING.lock:
+                scan.OPENING.n -= 1
         # The lineage that we know of; and where it stood before this transaction bumped it, if it did.
         self.seen = self._pragma("data_version")
         self.cookie = self._pragma("schema_version")

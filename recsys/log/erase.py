@@ -10,14 +10,15 @@ the word is found at the next opening, and the work is done first of all.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from recsys.errors import BusyError, FullError, RecsysError
 from recsys.log import ballast, opening, scan
 from recsys.log.connection import Readers, Writer, view
 from recsys.log.failure import FOREIGN_ERRORS, translated
+from recsys.log.lasting import lasting
 
 __all__ = ["REASONS", "Erasure", "erase", "is_pending", "mark"]
 
@@ -101,7 +102,7 @@ def erase(writer: Writer, path: str, needles: Sequence[str], wait_ms: int | None
 def _rewritten(writer: Writer, wait_ms: int | None) -> str:
     """Write the file anew and say so in it; the reason why not, empty when done."""
     try:
-        with _lasting(writer):
+        with lasting(writer):
             if not writer.truncate_wal(wait_ms):
                 return "reader"
             writer.vacuum()
@@ -114,17 +115,6 @@ def _rewritten(writer: Writer, wait_ms: int | None) -> str:
         kind = translated(error)
         return "full" if isinstance(kind, FullError) else "busy" if isinstance(kind, BusyError) else "failed"
     return ""
-
-
-@contextmanager
-def _lasting(writer: Writer) -> Iterator[None]:
-    """Have every commit reach the disk: what was erased must not come back after a power cut."""
-    level = writer.cursor.execute("PRAGMA synchronous").fetchone()[0]
-    writer.cursor.execute("PRAGMA synchronous = FULL")
-    try:
-        yield
-    finally:
-        writer.cursor.execute(f"PRAGMA synchronous = {level}")
 
 
 def _is_told(cursor: sqlite3.Cursor, needle: str) -> bool:

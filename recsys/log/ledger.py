@@ -7,8 +7,7 @@ payload is a charge; one without is the note that the payload charged for the sa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from recsys.errors import CorruptError, InputError
 from recsys.log.connection import Readers, Writer, view
 from recsys.log.rows import check_text, damaged
 
-__all__ = ["ENTRY_COLUMNS", "Entry", "append", "entries", "entries_of_rows", "lasting"]
+__all__ = ["ENTRY_COLUMNS", "Entry", "append", "entries", "entries_of_rows"]
 
 ENTRY_COLUMNS = "number, query, epsilon, at_us, payload"
 
@@ -96,17 +95,3 @@ def append(writer: Writer, query: str, epsilon: Fraction, at_us: int, payload: b
             (number, query, f"{epsilon.numerator}/{epsilon.denominator}", at_us, payload),
         )
     return number
-
-
-@contextmanager
-def lasting(writer: Writer) -> Iterator[None]:
-    """See ``Store.lasting``."""
-    level = writer.maintain(lambda: writer.cursor.execute("PRAGMA synchronous").fetchone()[0])
-    with writer.lock:
-        try:
-            writer.maintain(lambda: writer.cursor.execute("PRAGMA synchronous = FULL"))
-            with writer:
-                yield
-        finally:
-            if not writer.closed:
-                writer.maintain(lambda: writer.cursor.execute(f"PRAGMA synchronous = {level}"))

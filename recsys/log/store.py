@@ -247,22 +247,16 @@ class Store:
         """
         return self._key("ORDER BY at_us, uid LIMIT 1")
 
-    def key_at(self, number: int) -> Key:
-        """The key of the event with this number, from 0, in the order of the log. Cost: O(number), in C.
+    def key_at(self, number: int) -> Key | None:
+        """The key of the event with this number, from 0, in the order of the log; None when there are not so many.
 
-        Raises
-        ------
-        InputError
-            When there are not so many.
+        Cost: O(number), in C.
 
         Stability: provisional
         """
         if type(number) is not int or not 0 <= number < 2**63:
             raise InputError("number: an integer from 0 is needed", field="number")
-        key = self._key(f"ORDER BY at_us, uid LIMIT 1 OFFSET {number}")
-        if key is None:
-            raise InputError("number: there are not so many events", field="number")
-        return key
+        return self._key(f"ORDER BY at_us, uid LIMIT 1 OFFSET {number}")
 
     def mentions(self, ids: Iterable[str]) -> set[str]:
         """Which of these items the log says anything of. Cost: O(n_events), in C.
@@ -548,9 +542,9 @@ class Store:
 
         Stability: provisional
         """
-        from recsys.log import ledger
+        from recsys.log.lasting import transaction
 
-        return ledger.lasting(self._writer)
+        return transaction(self._writer)
 
     def tally(
         self, *, kinds: Sequence[str] | None = None, since_us: int | None = None, until_us: int | None = None

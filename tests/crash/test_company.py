@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-
-import pytest
 
 from tests.crash.company import RECORDERS, killed_in_company, together
 from tests.crash.deeds import DEEDS
-from tests.crash.kill_sweep import Ward, points, ward
-from tests.crash.syscalls import why_not
+from tests.crash.kill_sweep import Ward, points
 from tests.crash.verdict import legal
 
 N_KILLS = 2
-
-
-@pytest.fixture(scope="module")
-def w() -> Iterator[Ward]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with ward() as found:
-        yield found
 
 
 def test_a_kill_among_others_loses_nothing(w: Ward) -> None:

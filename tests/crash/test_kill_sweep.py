@@ -14,21 +14,12 @@ import pytest
 
 from tests.crash import deeds
 from tests.crash.deeds import DEEDS, SWEPT, marks_in, opened
-from tests.crash.kill_sweep import Point, Ward, killed, points, sampled, ward
+from tests.crash.kill_sweep import Point, Ward, killed, points, sampled
 from tests.crash.nursery import Nursery
-from tests.crash.syscalls import why_not
 from tests.crash.verdict import faults_in, wrong_marks
 from tests.keyed import plain_only
 
 N_POINTS = 32
-
-
-@pytest.fixture(scope="module")
-def w() -> Iterator[Ward]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with ward() as found:
-        yield found
 
 
 def test_a_kill_at_any_call_loses_nothing_and_leaves_no_byte_of_what_was_forgotten(w: Ward) -> None:

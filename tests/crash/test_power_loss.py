@@ -6,24 +6,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.kill_sweep import Ward, ward
+from tests.crash.kill_sweep import Ward
 from tests.crash.power_loss import CONTROLS, Disk, Image, State, images, judged, lived, replayed, states
-from tests.crash.syscalls import Call, why_not
+from tests.crash.syscalls import Call
 
 N_STATES = 100
 FOLDER = "/f"
-
-
-@pytest.fixture(scope="module")
-def w() -> Iterator[Ward]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with ward() as found:
-        yield found
 
 
 def drawn(w: Ward, **job: object) -> list[State]:

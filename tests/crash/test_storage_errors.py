@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,11 @@ import pytest
 from recsys import FullError
 from tests.crash import deeds, full_disk
 from tests.crash.deeds import HUSH, START, event, marks_in, needles, opened
-from tests.crash.kill_sweep import Ward, points, ward
+from tests.crash.kill_sweep import Ward, points
 from tests.crash.nursery import found_in
 from tests.crash.storage_errors import ERRORS, TRIED, suffered, troubles, wrong_in
-from tests.crash.syscalls import why_not
 
 N_EACH = 3
-
-
-@pytest.fixture(scope="module")
-def w() -> Iterator[Ward]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with ward() as found:
-        yield found
 
 
 def test_a_storage_error_is_an_error_of_ours_and_passes(w: Ward) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.log import Store
+from recsys.log import Store, connection, opening
 from recsys.log.schema import SCHEMA_VERSION, TABLES
 from tests.keyed import database
 from tests.log.examples import event, item, python, undone
@@ -199,3 +199,29 @@ def test_two_stores_always_know_whether_the_other_changed_anything(steps: list[t
                 unseen[1 - who].add(what)
         for store in stores:
             store.close()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_another_changes_beside_ones_own_compaction_is_noticed(
+    pair: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Between the two looks at the lineage that tell one's own rewriting from what others do."""
+    first, second = pair
+    (oldest, *rest) = first.events()
+    second.observe()
+    limits: list[int] = []
+
+    def interfering(db: object, limit: int) -> None:
+        limits.append(limit)
+        opening.set_attach_limit(db, limit)
+        if len(limits) == ("before", "after").index(when) + 1:
+            second.delete(uids=[oldest.uid])
+
+    class Interfered:
+        set_attach_limit = staticmethod(interfering)
+
+    monkeypatch.setattr(connection, "opening", Interfered)
+    first.compact()
+    monkeypatch.undo()
+    assert first.observe() == "changed"
+    assert [*first.events()] == rest
