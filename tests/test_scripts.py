@@ -38,7 +38,7 @@ class Copy:
         self.tree = folder / "tree"
         self.python = folder / "python"
         self.calls = folder / "calls"
-        for script in ("setup", "bench", "test"):
+        for script in ("setup", "setup-tests", "bench", "test"):
             shutil.copy(ROOT / "scripts" / script, self.tree / "scripts" / script)
         (self.tree / "pyproject.toml").write_text("[project]\n")
         self.python.write_text(FAKE_PYTHON)
