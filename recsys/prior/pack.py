@@ -1,135 +1,252 @@
-"""The prior ``w ~ N(w0, P0)`` of the choice model, read from a small readable file.
+"""A prior pack: what many people's logs teach, in one read-only file that ships with an app.
 
-The shipped one stands in ``default/prior.json`` with the data it was fitted on;
-an app may bring its own.
+The file is a line of text, a JSON header that names every array with its type, shape and place, and the arrays, each at
+a multiple of 64 bytes. A digest over all of it is checked before anything is used; nothing in the file is executed,
+and the arrays are mapped, not copied.
+
+Items stand under the first eight bytes of the BLAKE2b digest of their id, in ascending order, so that a pack names no item
+to whoever does not know it. What is kept of each:
+
+* ``popular``: the logarithm of its share of all uses;
+* ``into`` and ``out``, ``(n, d)`` in single bytes: what using it says of what comes next, and for what it speaks itself.
+  The taste at a moment is ``u = Σ_k M_k Σ_j λ_kj into_j`` over the last uses ``j``, with weights ``λ_kj`` that fade by half
+  every ``half_life_k`` uses and have length 1; an item's part in it is ``out·u + bias``;
+* ``near``: which items are used within a few uses of it, and how much oftener than usual.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.digest import blake2b
 from recsys.errors import InputError
-from recsys.learn.choice import REGIMES
-from recsys.learn.features import FEATURE_VERSION, FEATURES, N_FEATURES
+from recsys.learn.features import FEATURE_VERSION
+from recsys.prior.weights import Prior
 
-__all__ = ["Prior"]
+__all__ = ["LASTS", "MAGIC", "PACK_FEATURES", "VERSION", "Pack", "key_of", "looks_like", "write"]
 
-_DEFAULT = os.path.join(os.path.dirname(__file__), "default", "prior.json")  # noqa: PTH118, PTH120 - pathlib is slow to import
-_MAX_BYTES = 1_000_000
-_LARGEST = 1e6  # of a mean, and of an eigenvalue of a covariance: utilities and precisions stay in range
-_NARROWEST = 1e-12  # least eigenvalue of a covariance that can be inverted with digits to spare
+MAGIC: Final = b"recsys pack\n"
+VERSION: Final = 1
+LASTS: Final = 256  # last uses that speak for what comes next
+_ALIGNED: Final = 64
+_MAX_HEADER: Final = 1 << 20
+_MAX_ITEMS: Final = 5_000_000
+_MAX_FACTORS: Final = 128  # bytes times eleven-bit integers then sum exactly in single precision
+_LIMITS: Final = {"weights": 1e4, "mix": 1e4, "half_lives": 1e12, "scales": 1e4}
+
+# What a pack says of a candidate; the weights of these stand in the pack.
+PACK_FEATURES: Final = ("taste", "near", "popular", "unused")
+
+# name: dtype, shape in letters (n items, d factors, k half-lives, e pairs, f features, r regimes), whether it may miss.
+_ARRAYS: Final[Mapping[str, tuple[str, str]]] = {
+    "keys": ("<u8", "n"),
+    "popular": ("<f2", "n"),
+    "into": ("|i1", "nd"),
+    "out": ("|i1", "nd"),
+    "bias": ("<f2", "n"),
+    "scales": ("<f4", "2"),  # of a unit of ``into`` and of ``out``
+    "mix": ("<f4", "kdd"),
+    "half_lives": ("<f4", "k"),
+    "near_begin": ("<u4", "n+"),
+    "near_item": ("<u4", "e"),
+    "near_lift": ("|u1", "e"),
+    "near_unit": ("<f4", "1"),
+    "unknown": ("<f4", "2"),  # log share and bias of an item that the pack does not have
+    "weights": ("<f8", "f"),
+}
+_RANKER: Final[Mapping[str, tuple[str, str]]] = {"w0": ("<f8", "rx"), "P0": ("<f8", "rxx")}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prior:
-    """Mean and covariance of the weights before any evidence, for each regime of ``recsys.learn.choice.REGIMES``.
+def key_of(item_id: str) -> int:
+    """Give the number under which a pack keeps an item."""
+    return int.from_bytes(blake2b(item_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def looks_like(path: str | os.PathLike[str]) -> bool:
+    """Whether the file begins as a pack does; False where it cannot be read."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+@final
+class Pack:
+    """A prior pack, mapped into memory.
 
     Parameters
     ----------
-    w0 : array of float64, shape (n_regimes, n_features) or (n_features,)
-        The means; one for all regimes.
-    covariance : array of float64, shape (n_regimes, n_features, n_features) or (n_features, n_features)
-        ``P0``: symmetric and positive definite.
+    arrays : mapping of str to array
+        As the module says.
+    header : mapping
+        ``provenance``, ``least_people``, ``n_people``.
 
-    Raises
-    ------
-    InputError
-        When a shape is wrong, a number is not finite or beyond a million, or ``P0`` is not positive definite.
+    Attributes
+    ----------
+    n_items, n_factors, size_bytes : int
+    digest : str
+        Of the whole file, 32 hexadecimal digits.
+    prior : Prior or None
+        The ranker's, where the publisher fitted one.
 
-    Stability: stable
+    Stability: provisional
     """
 
-    w0: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    precision0: NDArray[np.float64]
-    digest: str
-
-    def __init__(self, w0: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
-        try:
-            mean, spread = np.array(w0, np.float64), np.array(covariance, np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise InputError("a prior is made of numbers", field="prior") from None
-        if mean.shape == (N_FEATURES,) and spread.shape == (N_FEATURES, N_FEATURES):
-            mean, spread = np.stack([mean] * len(REGIMES)), np.stack([spread] * len(REGIMES))
-        if mean.shape != (len(REGIMES), N_FEATURES) or spread.shape != (*mean.shape, N_FEATURES):
-            raise InputError(f"a prior of {N_FEATURES} features is needed", field="prior")
-        if not (np.isfinite(mean).all() and np.isfinite(spread).all() and np.allclose(spread, spread.swapaxes(1, 2))):
-            raise InputError("the prior must be finite and its covariance symmetric", field="prior")
-        if np.abs(mean).max() > _LARGEST or np.abs(spread).max() > _LARGEST:
-            raise InputError(f"the prior's numbers must be at most {_LARGEST:g}", field="prior")
-        if np.linalg.eigvalsh(spread).min() < _NARROWEST:
-            raise InputError("the prior's covariance must be positive definite", field="prior")
-        precision = np.linalg.inv(spread)
-        for array in (mean, spread, precision):
-            array.setflags(write=False)
-        object.__setattr__(self, "w0", mean)
-        object.__setattr__(self, "covariance", spread)
-        object.__setattr__(self, "precision0", precision)
-        object.__setattr__(self, "digest", blake2b(mean.tobytes() + spread.tobytes(), digest_size=16).hexdigest())
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], size_bytes: int = 0) -> None:
+        _check(arrays)
+        a = arrays
+        self.arrays = a
+        self.n_items, self.n_factors = a["out"].shape
+        self.size_bytes = size_bytes
+        self.digest = str(header.get("digest", ""))
+        self.provenance: Mapping[str, Any] = header.get("provenance", {})
+        self.least_people, self.n_people = int(header.get("least_people", 0)), int(header.get("n_people", 0))
+        self.prior = Prior(a["w0"], a["P0"]) if "w0" in a else None
+        self.weights: NDArray[np.float64] = np.array(a["weights"])
+        self.half_lives: NDArray[np.float64] = a["half_lives"].astype(np.float64)
+        self.mix: NDArray[np.float32] = a["mix"] * (a["scales"][0] * a["scales"][1])
 
     @classmethod
-    def default(cls) -> Prior:
-        """Give the prior that ships with recsys."""
-        return cls.load(_DEFAULT)
-
-    @classmethod
-    def of(cls, given: object) -> Prior:
-        """Take a prior as it is, a path as the file to read, and None as the default."""
-        if given is None:
-            return cls.default()
-        if isinstance(given, Prior):
-            return given
-        if isinstance(given, (str, os.PathLike)):
-            return cls.load(given)
-        raise InputError("prior: a Prior or the path of one is needed", field="prior")
-
-    @classmethod
-    def flat(cls, variance: float = 1.0) -> Prior:
-        """Give a prior that knows nothing: mean 0, the same variance for every weight, none correlated."""
-        return cls(np.zeros(N_FEATURES), np.diag(np.full(N_FEATURES, variance)))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Prior:
-        """Read a prior from its JSON file.
+    def load(cls, path: str | os.PathLike[str]) -> Pack:
+        """Map a pack and check it. O(size of the file).
 
         Raises
         ------
         InputError
-            When the file is missing or too large, or is not a prior for these features.
+            When the file is missing, is no pack, is damaged, or was made for other features.
         """
-        if not isinstance(path, (str, os.PathLike)):  # a number would be a descriptor of the host's
-            raise InputError("prior: a Prior or the path of one is needed", field="prior")
         try:
-            with open(path, "rb") as file:  # noqa: PTH123 - one read with a bound
-                text = file.read(_MAX_BYTES + 1)
-            document = json.loads(text if len(text) <= _MAX_BYTES else "{}")
-            names, version = document["features"], document["feature_version"]
-            w0, covariance = (np.array([document[p][name] for name in REGIMES], np.float64) for p in ("w0", "P0"))
-        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            raise InputError("the prior cannot be read", field="prior") from None
-        if version != FEATURE_VERSION or names != [feature.name for feature in FEATURES]:
-            raise InputError("the prior was fitted for other features: fit it anew", field="prior")
-        return cls(w0, covariance)
+            with open(path, "rb") as file:  # noqa: PTH123
+                view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except (OSError, ValueError):
+            raise InputError("the pack cannot be read", field="prior") from None
+        header, begin = _header(view)
+        digest = blake2b(view[begin:], digest_size=16)
+        digest.update(_told(header))
+        if digest.hexdigest() != header.get("digest"):
+            raise InputError("the pack is damaged: take a sound copy", field="prior")
+        return cls(_arrays(view, header, begin), header, len(view))
 
-    def dump(self, path: str | os.PathLike[str], provenance: dict[str, object]) -> None:
-        """Write the prior and where it came from as readable JSON, rounded to 6 digits."""
-        document = {
-            "feature_version": FEATURE_VERSION,
-            "provenance": provenance,
-            "features": [feature.name for feature in FEATURES],
-        }
-        parts = [json.dumps(document, indent=1)[:-2]]
-        for part, of_regimes in (("w0", self.w0[:, None]), ("P0", self.covariance)):
-            rows = [",\n   ".join(json.dumps(np.round(row, 6).tolist()) for row in rows) for rows in of_regimes]
-            opened = ("", "") if part == "w0" else ("[\n   ", "\n  ]")
-            named = ",\n  ".join(f'"{n}": {opened[0]}{r}{opened[1]}' for n, r in zip(REGIMES, rows, strict=True))
-            parts.append(f' "{part}": {{\n  {named}\n }}')
-        text = ",\n".join(parts) + "\n}\n"
-        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
-            file.write(text)
+    def rows(self, item_ids: Iterable[str]) -> NDArray[np.int32]:
+        """Find items: the row of each, -1 for what the pack does not have. O(n log n_items)."""
+        wanted = np.fromiter(map(key_of, item_ids), np.uint64)
+        if not self.n_items:
+            return np.full(len(wanted), -1, np.int32)
+        at = np.minimum(np.searchsorted(self.arrays["keys"], wanted), self.n_items - 1)
+        return np.where(self.arrays["keys"][at] == wanted, at, -1).astype(np.int32)
+
+
+def write(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    provenance: Mapping[str, object],
+    n_people: int,
+    least_people: int,
+) -> int:
+    """Write a pack; the same content gives the same bytes. Returns the size in bytes.
+
+    Raises
+    ------
+    InputError
+        When the arrays are not those of a pack; nothing was written.
+    """
+    _check(arrays)
+    known = {**_ARRAYS, **_RANKER}
+    laid, at = {}, 0
+    for name in (name for name in known if name in arrays):
+        array = np.ascontiguousarray(arrays[name], known[name][0])
+        laid[name] = (at, array)
+        at += -(-array.nbytes // _ALIGNED) * _ALIGNED
+    body = bytearray(at)
+    for begin, array in laid.values():
+        body[begin : begin + array.nbytes] = array.tobytes()
+    header: dict[str, Any] = {
+        "version": VERSION,
+        "feature_version": FEATURE_VERSION,
+        "features": list(PACK_FEATURES),
+        "n_people": n_people,
+        "least_people": least_people,
+        "provenance": dict(provenance),
+        "arrays": {name: [array.dtype.str, list(array.shape), begin] for name, (begin, array) in laid.items()},
+    }
+    digest = blake2b(body, digest_size=16)
+    digest.update(_told(header))
+    header["digest"] = digest.hexdigest()
+    text = json.dumps(header, sort_keys=True).encode()
+    text += b" " * (-(len(MAGIC) + 8 + len(text)) % _ALIGNED)
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(MAGIC + len(text).to_bytes(8, "little") + text + body)
+        return file.tell()
+
+
+def _told(header: Mapping[str, Any]) -> bytes:
+    return json.dumps({key: header[key] for key in header if key != "digest"}, sort_keys=True).encode()
+
+
+def _header(view: memoryview) -> tuple[dict[str, Any], int]:
+    begin = len(MAGIC) + 8
+    n = int.from_bytes(view[len(MAGIC) : begin], "little")
+    if bytes(view[: len(MAGIC)]) != MAGIC or n > _MAX_HEADER or begin + n > len(view):
+        raise InputError("the file is no prior pack", field="prior")
+    try:
+        header = json.loads(bytes(view[begin : begin + n]))
+        version, features = (header["version"], header["feature_version"]), header["features"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise InputError("the pack is damaged: take a sound copy", field="prior") from None
+    if version != (VERSION, FEATURE_VERSION) or features != list(PACK_FEATURES):
+        raise InputError("the pack was made for another version of recsys: build it anew", field="prior")
+    return header, begin + n
+
+
+def _arrays(view: memoryview, header: Mapping[str, Any], begin: int) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    known = {**_ARRAYS, **_RANKER}
+    try:
+        for name, (dtype, shape, at) in header["arrays"].items():
+            if dtype != known[name][0] or any(type(n) is not int or n < 0 for n in (at, *shape)):
+                raise InputError("the pack is damaged: take a sound copy", field="prior")
+            n = int(np.prod(shape, dtype=np.int64))
+            arrays[name] = np.frombuffer(view, dtype, n, begin + at).reshape(shape)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        raise InputError("the pack is damaged: take a sound copy", field="prior") from None
+    return arrays
+
+
+def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Hold the arrays against what the module says of them, so that no later look-up can go astray."""
+    sizes = {"2": 2, "1": 1, "f": len(PACK_FEATURES)}
+    if not arrays.keys() >= _ARRAYS.keys() or ("w0" in arrays) != ("P0" in arrays):
+        raise InputError("the pack lacks some of its parts", field="prior")
+    for name, (_, letters) in _ARRAYS.items():
+        dimensions = [letter for letter in letters if letter != "+"]
+        shape = arrays[name].shape
+        if len(shape) != len(dimensions):
+            raise InputError("a part of the pack has a wrong shape", field="prior")
+        for letter, size in zip(dimensions, shape, strict=True):
+            if sizes.setdefault(letter, size - letters.endswith("+")) != size - letters.endswith("+"):
+                raise InputError("a part of the pack has a wrong shape", field="prior")
+    a, n = arrays, sizes["n"]
+    if n > _MAX_ITEMS or sizes["d"] > _MAX_FACTORS:
+        raise InputError("the pack is too large", field="prior")
+    begin, keys = a["near_begin"], a["keys"]
+    sound = (
+        all(np.isfinite(a[name]).all() for name in ("popular", "bias", "scales", "mix", "near_unit", "unknown", "weights"))
+        and all(np.abs(a[name]).max(initial=0.0) <= most for name, most in _LIMITS.items())
+        and bool((a["half_lives"] > 0).all())
+        and bool((keys[1:] > keys[:-1]).all())
+        and not begin[0]
+        and begin[-1] == len(a["near_item"])
+        and bool((begin[1:] >= begin[:-1]).all())
+        and bool((a["near_item"] < max(n, 1)).all())
+    )
+    if not sound:
+        raise InputError("a part of the pack is not usable", field="prior")

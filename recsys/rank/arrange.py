@@ -28,7 +28,7 @@ def place(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed:
     Parameters
     ----------
     pool : Pool
-        The candidates; its untouched ones share the score of column 0.
+        The candidates; its untouched ones share the score of column 0, and add to it what a pack says of each.
     scores : array of float64, shape (n_columns,)
         Utilities, offsets included; finite.
     k : int
@@ -48,10 +48,20 @@ def place(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed:
     kept = scores if pool.allowed is None else np.where(pool.allowed, scores, -np.inf)
     best = _best(kept, k, pool)
     if pool.untouched:
-        shared = float(scores[0])
-        best += [(-shared, item_id, 0) for item_id in pool.untouched[:k]]
+        best += _best_untouched(float(scores[0]), pool, k)
         best.sort()
     return [(item_id, column, -minus, 1.0) for minus, item_id, column in best[:k]]
+
+
+def _best_untouched(shared: float, pool: Pool, k: int) -> list[tuple[float, str, int]]:
+    """Give the ``k`` best untouched as ``_best`` does, in no order."""
+    if pool.told is None:
+        return [(-shared, item_id, 0) for item_id in pool.untouched[:k]]
+    scores, n = pool.told.offsets_untouched() + shared, len(pool.untouched)
+    chosen: NDArray[np.intp] = np.arange(n)
+    if k < n:
+        chosen = (scores >= np.partition(scores, n - k)[n - k]).nonzero()[0] if k else chosen[:0]
+    return [(-s, pool.untouched[i], 0) for s, i in zip(scores[chosen].tolist(), chosen.tolist(), strict=True)]
 
 
 def _best(scores: NDArray[np.float64], k: int, pool: Pool) -> list[tuple[float, str, int]]:
@@ -77,7 +87,10 @@ def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed
     if not len(column):
         return []
     names = [pool.ids[c] for c in order] + list(pool.untouched)
-    utility = scores[column] / explore
+    score = scores[column]
+    if pool.told is not None and pool.untouched:
+        score[len(order) :] += pool.told.offsets_untouched()
+    utility = score / explore
     uniform = np.random.default_rng(seed).random(len(column))
     noisy = utility - np.log(-np.log(np.clip(uniform, _OPEN, 1.0 - _OPEN)))
     drawn = np.argsort(-noisy, kind="stable")[:k]
@@ -86,7 +99,7 @@ def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed
     propensity = np.exp(utility[drawn] - left)
     tiny = np.finfo(np.float64).tiny
     return [
-        (names[i], int(column[i]), float(scores[column[i]]), min(max(p, tiny), 1.0))
+        (names[i], int(column[i]), float(score[i]), min(max(p, tiny), 1.0))
         for i, p in zip(drawn.tolist(), propensity.tolist(), strict=True)
     ]
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
 from recsys.types import Item
+
+if TYPE_CHECKING:
+    from recsys.rank.knowledge import Told
 
 __all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "everything_known", "given"]
 
@@ -38,6 +41,8 @@ class Pool(NamedTuple):
         Further candidates, sorted by id, whose features are those of column 0.
     offsets : array of float64, shape (n,), or None
         The person's own steering of each column; None when there is none.
+    told : Told or None
+        What a prior pack says of the columns and of the untouched.
     """
 
     slots: NDArray[np.intp] | slice
@@ -45,6 +50,14 @@ class Pool(NamedTuple):
     allowed: NDArray[np.bool_] | None = None
     untouched: Sequence[str] = ()
     offsets: NDArray[np.float64] | None = None
+    told: Told | None = None
+
+    def added(self) -> NDArray[np.float64] | None:
+        """Give what is added to the model's scores of the columns, shape (n,); None for nothing."""
+        if self.told is None:
+            return self.offsets
+        said = self.told.offsets()
+        return said if self.offsets is None else said + self.offsets
 
 
 class Catalogue:

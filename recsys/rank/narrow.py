@@ -32,8 +32,9 @@ def narrowed(
     Column 0, whose features the untouched items share, always stays, and comes first. O(n).
     """
     scores = w.astype(np.float32) @ features
-    if pool.offsets is not None:
-        scores += pool.offsets.astype(np.float32)
+    added = pool.added()
+    if added is not None:
+        scores += added.astype(np.float32)
     allowed = np.ones(len(scores), np.bool_) if pool.allowed is None else pool.allowed
     held = scores[allowed]
     if k < len(held):
@@ -45,4 +46,5 @@ def narrowed(
     offsets = None if pool.offsets is None else pool.offsets[columns]
     slots = columns if isinstance(pool.slots, slice) else pool.slots[columns]
     ids = [pool.ids[column] for column in columns.tolist()]
-    return Pool(slots, ids, allowed[columns], pool.untouched, offsets), gathered.only(columns)
+    told = None if pool.told is None else pool.told.only(columns)
+    return Pool(slots, ids, allowed[columns], pool.untouched, offsets, told), gathered.only(columns)

@@ -1,0 +1,168 @@
+"""What a prior pack says of candidates: a pure function of the pack, the last uses, and the ids asked about.
+
+The scores are added to the model's, as steering is; nothing of them is learnt or kept, so what is forgotten
+is gone from them at once, and learning never depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.learn.behaviour import Behaviour
+from recsys.prior.pack import LASTS, PACK_FEATURES, Pack
+from recsys.rank.candidates import Pool
+
+__all__ = ["GROUPS_OF_PACK", "Knowledge", "Told"]
+
+GROUPS_OF_PACK: Final = ("taste", "near", "popular", "unused")  # the group of each pack feature's reason
+_NEAR_LASTS: Final = 10
+_NEAR_HALF_LIFE: Final = 2.0  # uses
+_LARGEST: Final = 1023.0  # of a taste in units: times 127, times 128 factors, sums are exact in single precision
+_UNUSED: Final = PACK_FEATURES.index("unused")
+
+
+class Told(NamedTuple):
+    """What the pack says at one moment; ``n`` items of the pack and, last, one that stands for all others.
+
+    Parameters
+    ----------
+    dense : array of float32, shape (3, n + 1)
+        Taste, nearness and popularity.
+    weights : array of float64, shape (4,)
+    total : array of float64, shape (n + 1,)
+        Their weighted sum.
+    rows : array of int32, shape (n_columns,)
+        Of the pool's columns in the pack, -1 for what it does not have.
+    unused : array of bool, shape (n_columns,)
+        Which columns were never used.
+    rows_untouched : array of int32, shape (n_untouched,)
+    """
+
+    dense: NDArray[np.float32]
+    weights: NDArray[np.float64]
+    total: NDArray[np.float64]
+    rows: NDArray[np.int32]
+    unused: NDArray[np.bool_]
+    rows_untouched: NDArray[np.int32]
+
+    def offsets(self) -> NDArray[np.float64]:
+        """Give what is added to each column's score, shape (n_columns,)."""
+        return self.total[self.rows] + self.weights[_UNUSED] * self.unused
+
+    def offsets_untouched(self) -> NDArray[np.float64]:
+        """Give what is added to the score of each untouched candidate, shape (n_untouched,)."""
+        return self.total[self.rows_untouched] + self.weights[_UNUSED]
+
+    def features(self, rows: NDArray[np.int32], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Give the features of some candidates, shape (4, n)."""
+        return np.concatenate([self.dense[:, rows], unused[None]]).astype(np.float64)
+
+    def only(self, columns: NDArray[np.intp]) -> Told:
+        """Keep some columns."""
+        return self._replace(rows=self.rows[columns], unused=self.unused[columns])
+
+    def averages(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+        """Give the mean of each feature over the candidates, shape (4,). O(candidates)."""
+        among = slice(None) if allowed is None else allowed
+        rows = np.concatenate([self.rows[among], self.rows_untouched])
+        n_unused = np.count_nonzero(self.unused[among]) + len(self.rows_untouched)
+        total = np.append(self.dense[:, rows].sum(axis=1, dtype=np.float64), n_unused)
+        given: NDArray[np.float64] = total / max(len(rows), 1)
+        return given
+
+
+@final
+class Knowledge:
+    """A pack as one recommender asks it: where the items of its log and catalogue stand is remembered.
+
+    Stability: provisional
+    """
+
+    def __init__(self, pack: Pack) -> None:
+        a = pack.arrays
+        self.pack = pack
+        self._into = a["into"]
+        self._out = a["out"].astype(np.float32)
+        self._bias = np.append(a["bias"].astype(np.float32), a["unknown"][1])
+        self._popular = np.append(a["popular"].astype(np.float32), a["unknown"][0])
+        self._lift = np.expm1(np.arange(256) * float(a["near_unit"][0])).astype(np.float32)
+        self._row_of: dict[str, int] = {}
+        self._behaviour: Behaviour | None = None
+        self._slot_rows = np.empty(0, np.int32)
+        self._untouched: tuple[Sequence[str], int, NDArray[np.int32]] | None = None
+
+    def told(self, b: Behaviour, pool: Pool) -> Told:
+        """Say what the pack knows of a pool's candidates now. O(items of the pack + candidates)."""
+        lasts = self._lasts(b)
+        dense = np.stack([self._taste(lasts), self._near(lasts), self._popular])
+        weights = self.pack.weights
+        total = weights[0] * dense[0] + weights[1] * dense[1] + weights[2] * dense[2]
+        if pool.ids is b.ids:
+            rows = self._rows_of_slots(b)[: len(pool.ids)]
+            slots: NDArray[np.intp] | slice = pool.slots
+        else:
+            rows, slots = self._rows(pool.ids), pool.slots
+        return Told(dense, weights, total, rows, b.own_n[slots] == 0, self._rows_untouched(pool.untouched))
+
+    def row(self, item_id: str) -> int:
+        """Find one item in the pack; -1 when it is not there."""
+        return int(self._rows([item_id])[0])
+
+    def _taste(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """``out·u + bias`` of every item; ``u`` in whole units, so that equal items score equally wherever they stand."""
+        if not len(rows):
+            return self._bias
+        fading = np.exp2(-np.arange(len(rows)) / self.pack.half_lives[:, None])
+        fading /= np.sqrt(np.square(fading).sum(axis=1, keepdims=True))
+        kept = fading.astype(np.float32) @ self._into[rows].astype(np.float32)
+        u = np.einsum("kd,kde->e", kept, self.pack.mix)
+        unit = float(np.abs(u).max()) / _LARGEST
+        if not unit > 0.0:
+            return self._bias
+        score = self._out @ np.rint(u / unit)
+        score *= np.float32(unit)
+        return np.append(score, np.float32(0.0)) + self._bias
+
+    def _near(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """``log(1 + mean lift)`` after the last uses, the newest of which count most."""
+        lift = np.zeros(self.pack.n_items + 1, np.float32)
+        lasts = rows[:_NEAR_LASTS]
+        weights = np.exp2(-np.arange(len(lasts)) / _NEAR_HALF_LIFE)
+        weights /= weights.sum() if len(weights) else 1.0
+        begin, item, of = (self.pack.arrays[name] for name in ("near_begin", "near_item", "near_lift"))
+        for row, weight in zip(lasts.tolist(), weights.tolist(), strict=True):
+            pairs = slice(int(begin[row]), int(begin[row + 1]))
+            lift[item[pairs]] += np.float32(weight) * self._lift[of[pairs]]
+        return np.log1p(lift, out=lift)
+
+    def _lasts(self, b: Behaviour) -> NDArray[np.int32]:
+        """Rows of the last uses that the pack has, the newest first."""
+        n = min(b.position, LASTS)
+        slots = b.past_item[(b.position - 1 - np.arange(n)) % len(b.past_item)]
+        rows = self._rows_of_slots(b)[slots]
+        return rows[rows >= 0]
+
+    def _rows_of_slots(self, b: Behaviour) -> NDArray[np.int32]:
+        if self._behaviour is not b:
+            self._behaviour, self._slot_rows = b, np.full(1, -1, np.int32)  # slot 0 is no item
+        n = len(self._slot_rows)
+        if n < len(b.ids):
+            self._slot_rows = np.concatenate([self._slot_rows, self._rows(b.ids[n:])])
+        return self._slot_rows
+
+    def _rows_untouched(self, ids: Sequence[str]) -> NDArray[np.int32]:
+        """The same list is asked for again and again; it only ever gets shorter, or is another one."""
+        if self._untouched is None or self._untouched[0] is not ids or self._untouched[1] != len(ids):
+            self._untouched = (ids, len(ids), self._rows(ids))
+        return self._untouched[2]
+
+    def _rows(self, ids: Sequence[str]) -> NDArray[np.int32]:
+        row_of = self._row_of
+        new = [item_id for item_id in ids if item_id not in row_of]
+        if new:
+            row_of.update(zip(new, self.pack.rows(new).tolist(), strict=True))
+        return np.fromiter(map(row_of.__getitem__, ids), np.int32, len(ids))
