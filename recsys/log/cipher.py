@@ -39,6 +39,8 @@ _NOT_ENCRYPTED = (
     "the file is not encrypted: open it without a key, or export() it and import_() it into a new file with one"
 )
 
+_IN_USE = "something else has the file open, another recommender or another process: close it first, or try again"
+
 
 class Cipher:
     """A key that was checked, and the connections that it opens.
@@ -156,6 +158,8 @@ def rekey(writer: Writer, readers: Readers | None, key: Key) -> None:
             new.rekey(writer.db)
         except DATABASE_ERRORS as error:
             failure, likely = translated(error), old
+            if isinstance(failure, BusyError):
+                failure = BusyError(_IN_USE)
         writer.reconnect(likely, old if likely is new else new)
         if writer.cipher is not new:  # The file says what happened.
             raise failure
@@ -257,7 +261,10 @@ def _native(call: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
     except (_driver().Error, _driver().Warning) as error:
         native = getattr(sqlite3, type(error).__name__)(*error.args)
         native.sqlite_errorcode = getattr(error, "sqlite_errorcode", None)
-        raise native from None
+        try:
+            raise native from None
+        finally:
+            del native  # which holds this frame, which would hold it, and with it the statement and its connection
 
 
 class _Cursor:
@@ -312,7 +319,12 @@ class _Connection:
         return _Cursor(self, _native(self._db.cursor))
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> _Cursor:
-        return self.cursor().execute(sql, parameters)
+        cursor = self.cursor()
+        try:
+            return cursor.execute(sql, parameters)
+        except BaseException:
+            cursor.close()  # An open statement would keep the file open beyond the connection's own close.
+            raise
 
     @property
     def in_transaction(self) -> bool:

@@ -102,6 +102,7 @@ class Writer:
         self.enter()
         try:
             if not self.depth:
+                self._require_file()
                 self._own_from = None
                 self.cursor.execute("BEGIN IMMEDIATE")
             elif self.doomed:
@@ -142,6 +143,17 @@ class Writer:
         if self.closed:
             self.lock.release()
             raise when_closed()
+
+    def _require_file(self) -> None:
+        """Raise when the file that is open no longer stands at the path: what is written to it would not be found."""
+        try:
+            moved = self.file is not None and opening.file_id(self._path) != self.file
+        except OSError:
+            moved = True
+        if moved:
+            raise StoreError(
+                "the file was moved, replaced or deleted while it was open: put it back, or close this and open it again"
+            )
 
     @property
     def mine(self) -> bool:

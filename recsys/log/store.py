@@ -492,14 +492,16 @@ class Store:
 
         consents.put(self._writer, purpose, at_us)
 
-    def drop_consents(self) -> int:
-        """Note that nothing is allowed any more; how many purposes there were.
+    def drop_consents(self, purpose: str | None = None) -> int:
+        """Note that a purpose is not allowed any more, or none at all; how many purposes there were.
+
+        The same transaction says that an erasure is pending: ``erase`` comes next.
 
         Stability: provisional
         """
         from recsys.log import consents
 
-        return consents.drop(self._writer)
+        return consents.drop(self._writer, purpose)
 
     # The ledger of aggregates
 

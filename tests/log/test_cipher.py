@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import random
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys import Recommender
+from recsys import Recommender, Settings
 from recsys.errors import (
     BusyError,
     CorruptError,
@@ -549,6 +550,23 @@ def test_rekey_waits_for_nobody_and_changes_nothing_when_the_file_is_in_use(tmp_
     with pytest.raises(WrongKeyError):
         Store(path, key=KEY)
     Store(path, key=OTHER).close()
+
+
+@needs_cipher
+def test_rekey_works_as_soon_as_the_other_recommender_is_closed(tmp_path: Path) -> None:
+    path, settings = tmp_path / "me.db", Settings(busy_timeout_ms=30)
+    gc.disable()  # a cycle of references would keep a connection open
+    try:
+        with Recommender(path, key=KEY, settings=settings) as rec:
+            rec.record("a", at=1_700_000_000)
+            with Recommender(path, key=KEY, settings=settings), pytest.raises(BusyError, match="another recommender"):
+                rec.rekey(OTHER)
+            rec.rekey(OTHER)
+            assert rec.stats().n_events == 1
+    finally:
+        gc.enable()
+    with pytest.raises(WrongKeyError):
+        Store(path, key=KEY)
 
 
 @needs_cipher

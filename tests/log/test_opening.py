@@ -217,6 +217,25 @@ def test_a_file_replaced_while_it_is_being_opened_is_refused(tmp_path: Path, mon
         Store(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not move a file that is open")
+@pytest.mark.parametrize("how", ["moved", "replaced", "deleted"])
+def test_a_file_that_no_longer_stands_at_its_path_is_not_written_to(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "me.db"
+    with Store(path) as store:
+        store.append([event(1)], late=False)
+        if how == "replaced":
+            made(tmp_path / "other.db", event(2)).replace(path)
+        elif how == "moved":
+            path.rename(tmp_path / "elsewhere.db")
+        else:
+            path.unlink()
+        with pytest.raises(StoreError, match="open it again"):
+            store.append([event(3)], late=False)
+        if how == "moved":
+            (tmp_path / "elsewhere.db").rename(path)
+            store.append([event(3)], late=False)
+
+
 def test_many_threads_may_create_the_same_file(tmp_path: Path) -> None:
     failures: list[BaseException] = []
 
