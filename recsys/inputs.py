@@ -178,6 +178,14 @@ def path_of(path: object) -> str:
     return found
 
 
+def purpose_of(purpose: object) -> str:
+    """Check what a person consents to: a text, and not a blank one."""
+    found = text(purpose, "purpose", "value")
+    if not found.strip():
+        raise InputError("purpose: must not be blank", field="purpose")
+    return found
+
+
 def moment_of(at: At, field: str = "at") -> tuple[int, int]:
     """Turn a time into microseconds since 1970 UTC and the UTC offset in minutes.
 

@@ -188,10 +188,11 @@ def _plain(value: object) -> object:
 
 
 def _counts(value: object) -> object:
-    """What ``stats`` counts; sizes and checkpoints depend on the way that led there."""
+    """What ``stats`` counts; sizes, checkpoints and what is pending depend on the way that led there."""
     if not isinstance(value, dict):
         return value
-    return {key: part for key, part in value.items() if "bytes" not in key and "checkpoint" not in key}
+    own_way = ("bytes", "checkpoint", "pending")
+    return {key: part for key, part in value.items() if not any(word in key for word in own_way)}
 
 
 def _difference(seen: object, wanted: object) -> str | None:

@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "erasure_pending": lambda store: store.erasure_pending(),
     "keep_ballast": lambda store: store.keep_ballast(),
     "give_ballast": lambda store: store.give_ballast(),
+    "stop_reading": lambda store: store.stop_reading(),
     "put_items": lambda store: store.put_items([item("a")]),
     "drop_items": lambda store: store.drop_items(["a"]),
     "items": lambda store: list(store.items()),
@@ -63,7 +64,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
 # They read no table, or tell what is wrong otherwise.
 NOT_OF_TABLES = {
     *("transact", "lasting", "observe", "compact", "truncate_wal", "sizes", "check"),
-    *("erase", "keep_ballast", "give_ballast", "destroy_set_aside"),
+    *("erase", "keep_ballast", "give_ballast", "destroy_set_aside", "stop_reading"),
 }
 
 
