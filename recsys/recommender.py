@@ -598,8 +598,8 @@ class Recommender(Duties):
         Parameters
         ----------
         budget_ms : float
-            0 does nothing, and says whether there is work. Steps that write are single: one takes milliseconds, an erasure as long as the file is
-            large.
+            0 does nothing, and says whether there is work. Steps that write are single: one takes milliseconds, an
+            erasure as long as the file is large.
         at : datetime or float, optional
             The moment from which ``keep_days`` counts back; None: now.
 
@@ -634,7 +634,8 @@ class Recommender(Duties):
 
         Notes
         -----
-        May wait for ``Settings.busy_timeout_ms``. If the power fails meanwhile, one of the two keys opens the file: try the new one, then the old one.
+        May wait for ``Settings.busy_timeout_ms``. If the power fails meanwhile, one of the two keys opens the file: try
+        the new one, then the old one.
         O(size of the file).
 
         Stability: provisional
