@@ -85,8 +85,12 @@ class Keeping:
         allowed, pending = self._seen()
         if allowed:
             store = self._open(self._path)
-            if store.consents():
-                return store
+            try:
+                if store.consents():
+                    return store
+            except BaseException:
+                store.close()
+                raise
             store.close()  # withdrawn in this moment
         elif pending:
             self._finish_withheld()
