@@ -145,11 +145,14 @@ class Writer:
 
     def _require_file(self) -> None:
         """Raise when the file that is open no longer stands at the path: what is written to it would not be found."""
+        if self.file is None:
+            return
         try:
-            moved = self.file is not None and opening.file_id(self._path) != self.file
+            found = os.lstat(self._path)
+            same = (found.st_dev, found.st_ino) == self.file[:2]  # a number that is in use is given to no other file
         except OSError:
-            moved = True
-        if moved:
+            same = False
+        if not same:
             raise StoreError(
                 "the file was moved, replaced or deleted while it was open: put it back, or close it and open it again"
             )

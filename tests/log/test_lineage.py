@@ -218,7 +218,6 @@ def test_what_another_changes_beside_ones_own_compaction_is_noticed(
             second.delete(uids=[oldest.uid])
 
     class Interfered:
-        file_id = staticmethod(opening.file_id)
         set_attach_limit = staticmethod(interfering)
 
     monkeypatch.setattr(connection, "opening", Interfered)
