@@ -262,10 +262,7 @@ class Aggregate:
         if kinds is not None:
             found = _some(inputs.texts(kinds, "kinds", "kind", _MOST_KINDS), "kinds")
             chosen = tuple(sorted(inputs.kind_of(kind) for kind in found))
-        since_us = None if since is None else inputs.moment_of(since, "since")[0]
-        until_us = None if until is None else inputs.moment_of(until, "until")[0]
-        if since_us is not None and until_us is not None and since_us >= until_us:
-            raise InputError("until: a time after since is needed", field="until")
+        since_us, until_us = inputs.span_of(since, until)
         cost = _rational(epsilon, "epsilon")
         return Query(self._tags, self._most_per_tag, self._most_in_all, chosen, since_us, until_us, cost)
 
