@@ -437,7 +437,7 @@ class Recommender(Duties):
         Raises
         ------
         InputError
-            Without a criterion, or ``everything`` with another one.
+            Without a criterion, with ``everything`` and another one, or when ``until`` is no later than ``since``.
         PausedError
             While paused, since to forget is to write: call :meth:`resume` first.
         BusyError, StoreError
@@ -452,8 +452,7 @@ class Recommender(Duties):
         """
         uids, ids = inputs.some_texts(events, "events", "uid"), inputs.some_texts(items, "items", "id")
         names, all_of_it = inputs.some_texts(kinds, "kinds", "kind"), inputs.flag(everything, "everything")
-        since_us = None if since is None else inputs.moment_of(since, "since")[0]
-        until_us = None if until is None else inputs.moment_of(until, "until")[0]
+        since_us, until_us = inputs.span_of(since, until)
 
         def delete(store: Store) -> Deleted:
             return store.delete(

@@ -766,3 +766,11 @@ def test_what_is_stored_is_not_what_is_learnt() -> None:
     )
     assert plain.learning() == kept.learning(), "such settings change no checkpoint"
     assert Settings(never_learn=["b", "a", "b"]).never_learn == ("a", "b")
+
+
+def test_what_settings_show_of_themselves_tells_no_tag() -> None:
+    shown = repr(Settings(never_learn=["health", "debts"], keep_days=3, kind_weights={"hum": 2.0}))
+    assert "health" not in shown
+    assert "never_learn=<2 tags>" in shown
+    assert "keep_days=3" in shown
+    assert "'hum': 2.0" in shown

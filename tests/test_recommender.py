@@ -391,6 +391,15 @@ def test_forgetting_needs_a_criterion(rec: Recommender) -> None:
             rec.forget(**criteria)  # type: ignore[arg-type]
 
 
+def test_a_span_that_is_empty_is_refused(rec: Recommender) -> None:
+    rec.record("a", at=START)
+    for until in (START - 1, START):
+        with pytest.raises(InputError) as caught:
+            rec.forget(since=START, until=until)
+        assert caught.value.field == "until"
+    assert rec.forget(since=START, until=START + 1).n_events == 1
+
+
 def test_a_forgotten_habit_leaves_the_scores_of_a_life_without_it(rec: Recommender) -> None:
     rec.add(ALBUMS)
     habit(rec, "horses", days=5)

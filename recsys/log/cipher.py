@@ -33,7 +33,8 @@ _LOOK_AGAIN_S = 0.005
 
 _WRONG = (
     "the key does not open the file: give the one that it was made with, or that rekey() gave it last; "
-    "if this is the one, the beginning of the file is damaged: restore a copy"
+    "if this is the one, the beginning of the file is damaged: restore a copy, "
+    "or move it away with recsys.set_aside() and start anew"
 )
 _NOT_ENCRYPTED = (
     "the file is not encrypted: open it without a key, or export() it and import_() it into a new file with one"

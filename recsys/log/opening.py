@@ -65,7 +65,10 @@ WRITER_PRAGMAS: Mapping[str, str | int] = MappingProxyType(
 _SIDES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"), ("ballast", "-ballast"))
 _OLDEST_SQLITE = (3, 24, 0)  # for UPSERT
 _ENCRYPTED_PAGE = 4096  # bytes; an encrypted file has whole pages only
-_NO_KEY = "the file is encrypted, or is no SQLite database at all: give its key, or choose another path"
+_NO_KEY = (
+    "the file is encrypted, or its beginning is damaged, or it is no SQLite database at all: give its key; without one "
+    "restore a copy, choose another path, or move it away with recsys.set_aside() and start anew"
+)
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there the check before has to do.
 

@@ -15,7 +15,7 @@ __all__ = ["Finding", "findings", "pages"]
 
 Finding = tuple[str, str, str]
 
-_RESTORE = "restore a copy, or move the file aside and start anew"
+_RESTORE = "restore a copy, or move it away with recsys.set_aside() and start anew"
 
 
 def findings(cursor: sqlite3.Cursor) -> list[Finding]:

@@ -602,15 +602,6 @@ class Store:
 
     # The file
 
-    def compact(self) -> None:
-        """Write the whole file anew (VACUUM), so that nothing deleted is left in its pages. Not inside ``transact``.
-
-        Other stores then observe ``"changed"``. Cost: O(size of the file).
-
-        Stability: provisional
-        """
-        self._writer.maintain(self._writer.vacuum)
-
     def truncate_wal(self, *, wait_ms: int | None = None) -> bool:
         """Fold the WAL into the file and empty it; False when a reader or another process is in the way.
 

@@ -33,7 +33,7 @@ from recsys.errors import (
 from recsys.log import Store, cipher, opening
 from recsys.log.cipher import Cipher
 from tests.keyed import database, needs_cipher
-from tests.log.examples import ROOT, event, item, python, shown
+from tests.log.examples import ROOT, compact, event, item, python, shown
 from tests.properties.eyes import rebuilt_bytes, state_bytes
 
 KEY = hashlib.sha256(b"the key").digest()
@@ -50,7 +50,7 @@ def filled(path: Path, key: bytes | None = KEY, n: int = 300) -> Path:
         store.append([shown(n, "a", "b")], late=False)
         store.put_items([item(f"item-{number}") for number in range(60)])
         store.save_checkpoint(event(7).key, 8, "basis", random.Random(0).randbytes(9_000))
-        store.compact()
+        compact(store)
     return path
 
 
@@ -728,7 +728,7 @@ def test_errors_of_sqlcipher_arrive_as_those_of_sqlite(tmp_path: Path) -> None:
             assert caught.value.sqlite_errorcode & 0xFF == code
         with pytest.raises(sqlite3.ProgrammingError):
             db.execute("SELECT ?", (1, 2))
-        store.compact()
+        compact(store)
 
 
 @needs_cipher
