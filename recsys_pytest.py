@@ -22,21 +22,36 @@ _GUARDS = pytest.StashKey["Guards"]()
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Let what failed in another fixture be told there, and not once more when ours end."""
+    try:
+        return (yield)
+    except BaseException:
+        _tell_what_was_swallowed(item, "setup")
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Let a test fail for what its fixtures noticed, also when the app swallowed the error."""
-    guards = item.stash.get(_GUARDS, None)
     try:
         result = yield
     except BaseException:
-        if guards is not None and (told := guards.swallowed()):
-            item.add_report_section("call", "recsys", told)
+        _tell_what_was_swallowed(item, "call")
         raise
+    guards = item.stash.get(_GUARDS, None)
     if guards is not None:
         try:
             guards.verify()
         except AssertionError as error:
             pytest.fail(str(error), pytrace=False)  # the place that matters stands in the message
     return result
+
+
+def _tell_what_was_swallowed(item: pytest.Item, when: str) -> None:
+    guards = item.stash.get(_GUARDS, None)
+    if guards is not None and (told := guards.swallowed()):
+        item.add_report_section(when, "recsys", told)
 
 
 def _guards(request: pytest.FixtureRequest) -> Guards:

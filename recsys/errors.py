@@ -11,7 +11,7 @@
     │  ├─ BudgetError                a release would cost more privacy than is left
     │  └─ ForkedError                it was opened by the parent of this process
     ├─ StoreError(OSError)           the file
-    │  ├─ BusyError                  another process holds it: try again
+    │  ├─ BusyError                  something else uses it: try again
     │  ├─ FullError                  no space is left on the disk
     │  ├─ CorruptError               the log in it is damaged
     │  ├─ VersionError               it was written by a newer recsys
@@ -122,7 +122,7 @@ class StoreError(RecsysError, OSError):
 
 
 class BusyError(StoreError):
-    """Another process is writing to the file; the call may be tried again.
+    """Something else uses the file, or forgot something of it meanwhile; the call may be tried again.
 
     Stability: stable
     """

@@ -16,8 +16,8 @@ class Gate:
     """Lets one thread in at a time: ``with gate.reading:``, ``with gate.writing:``. Both nest.
 
     Raises ``ForkedError`` in a forked child, ``ClosedError`` once ``closed`` is set, and for
-    writing ``PausedError`` while ``paused`` is set and ``ConsentError`` while ``withheld`` is. What the app
-    says of itself, its catalogue, may be written without consent: ``with gate.arranging:``.
+    writing ``PausedError`` while ``paused`` is set and ``ConsentError`` while ``withheld`` is. What needs no
+    consent, such as the app's catalogue or to forget, goes ``with gate.arranging:``.
     """
 
     def __init__(self) -> None:

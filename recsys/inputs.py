@@ -41,6 +41,7 @@ __all__ = [
     "seed_of",
     "slate_id",
     "some_texts",
+    "span_of",
     "text",
     "texts",
     "where_of",
@@ -178,6 +179,14 @@ def path_of(path: object) -> str:
     return found
 
 
+def purpose_of(purpose: object) -> str:
+    """Check what a person consents to: a text, and not a blank one."""
+    found = text(purpose, "purpose", "value")
+    if not found.strip():
+        raise InputError("purpose: must not be blank", field="purpose")
+    return found
+
+
 def moment_of(at: At, field: str = "at") -> tuple[int, int]:
     """Turn a time into microseconds since 1970 UTC and the UTC offset in minutes.
 
@@ -193,6 +202,15 @@ def moment_of(at: At, field: str = "at") -> tuple[int, int]:
         return _in_range((at - _EPOCH) // _US, field), offset // _MINUTE
     at_us = _in_range(round(finite(at, field, 0.0, 2.0**32) * 1e6), field)
     return at_us, _local_offset(at_us)
+
+
+def span_of(since: At, until: At) -> tuple[int | None, int | None]:
+    """Turn a span of time, either end of which may be open, into microseconds; an empty one is refused."""
+    since_us = None if since is None else moment_of(since, "since")[0]
+    until_us = None if until is None else moment_of(until, "until")[0]
+    if since_us is not None and until_us is not None and since_us >= until_us:
+        raise InputError("until: a time after since is needed", field="until")
+    return since_us, until_us
 
 
 def context_of(context: object) -> Context:

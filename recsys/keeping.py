@@ -8,29 +8,27 @@ the gate. :class:`recsys.Recommender` is its public face.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from recsys import inputs
-from recsys.errors import FullError, StoreError
+from recsys.errors import StoreError
 from recsys.gate import Gate
 from recsys.live import Live, keyed
-from recsys.log import Store
+from recsys.log import Store, opening
 from recsys.mask import mask_of
 from recsys.rank.candidates import Catalogue, Pool, everything_known
 from recsys.settings import RESOLUTIONS_US, Settings
 from recsys.types import Event, Item
 
 if TYPE_CHECKING:
-    from recsys.log.deletion import Deleted
     from recsys.mask import Mask
     from recsys.prior import Prior
-    from recsys.reports import Receipt
     from recsys.retention import Retention
 
-__all__ = ["Keeping"]
+__all__ = ["Keeping", "asked_once", "finish"]
 
 Key = tuple[int, str]
 
@@ -65,8 +63,8 @@ class Keeping:
         settings: Settings,
         prior: Prior,
     ) -> None:
-        self._path = inputs.path_of(path)
-        self._key = key
+        self._path = opening.path_of(inputs.path_of(path))
+        self._key = asked_once(key)
         self._settings = settings
         self._prior = prior
         self._gate = Gate()
@@ -84,19 +82,28 @@ class Keeping:
         """Open the file; or, as long as nothing may be written, a stand-in in memory."""
         if not self._settings.require_consent:
             return self._open(self._path)
-        if self._path != ":memory:" and os.path.lexists(self._path):
+        allowed, pending = self._seen()
+        if allowed:
             store = self._open(self._path)
             try:
                 if store.consents():
                     return store
-                if store.erasure_pending():  # of what was withdrawn
-                    store.erase(wait_ms=0)
             except BaseException:
                 store.close()
                 raise
-            store.close()
+            store.close()  # withdrawn in this moment
+        elif pending:
+            self._finish_withheld()
         self._gate.withheld = True
-        return self._open(":memory:")
+        return self._open(opening.MEMORY)
+
+    def _seen(self) -> tuple[bool, bool]:
+        """Say of the file, without writing to it, whether it holds a consent and whether an erasure is pending."""
+        if self._path == opening.MEMORY or not opening.is_there(self._path):
+            return False, False
+        from recsys.log import withheld
+
+        return withheld.seen(self._path, self._key)
 
     def _open(self, path: str) -> Store:
         chosen = self._settings
@@ -105,8 +112,7 @@ class Keeping:
     def _begin(self, store: Store) -> None:
         """Take a store over, with all that it holds."""
         try:
-            if store.erasure_pending():  # before anything else
-                store.erase(wait_ms=0)
+            finish(store)  # before anything else
             rows = list(store.items())
             catalogue = Catalogue(rows)
             live = Live(store, self._prior, self._settings, self._mask_of(rows))
@@ -119,48 +125,52 @@ class Keeping:
     def _mask_of(self, rows: Iterable[tuple[Item, bool]]) -> Mask | None:
         return mask_of(self._settings.never_learn, rows)
 
-    def _consent(self, purpose: str, at_us: int) -> None:
-        if not self._gate.withheld:
-            self._store.put_consent(purpose, at_us)
-            return
+    def _join(self, allow: Callable[[Store], object]) -> None:
+        """Go over to the file, with the catalogue of the stand-in, unless there is no consent in it after ``allow``."""
         stand_in, store = self._store, self._open(self._path)
         try:
             with store.transact():
-                store.put_consent(purpose, at_us)
-                store.put_items(item for item, removed in stand_in.items() if not removed)
+                allow(store)
+                allowed = bool(store.consents())
+                if allowed:
+                    store.put_items(item for item, removed in stand_in.items() if not removed)
         except BaseException:
             store.close()
             raise
+        if not allowed:
+            store.close()
+            return
         self._begin(store)
         stand_in.close()
         self._gate.withheld = False
 
-    def _withdraw(self) -> Receipt:
-        def delete() -> Deleted:
-            self._store.drop_consents()
-            return self._store.delete(everything=True)
+    def _notice(self) -> None:
+        """Where nothing may be written, look whether another process was given a consent meanwhile."""
+        if self._gate.withheld and self._seen()[0]:
+            self._join(lambda _: None)
 
-        try:
-            receipt = self._forget(delete)
-        finally:  # whatever failed after the commit
-            self._gate.withheld = self._settings.require_consent and not self._store.consents()
-        self._stand_in()
-        return receipt
+    def _admit(self) -> None:
+        """Raise ``ConsentError`` unless the person's doings may be written."""
+        self._notice()
+        self._gate.require_consent()
 
-    def _stand_in(self) -> None:
-        """Where nothing may be written, leave the file as soon as nothing is pending in it."""
-        if not self._gate.withheld or self._store.path == ":memory:" or self._store.erasure_pending():
+    def _leave(self) -> None:
+        """Where nothing may be written, go over to a stand-in in memory, with the catalogue."""
+        if not self._gate.withheld or self._store.path == opening.MEMORY:
             return
-        store, stand_in = self._store, self._open(":memory:")
+        store, stand_in = self._store, self._open(opening.MEMORY)
         stand_in.put_items(item for item, removed in store.items() if not removed)
         self._begin(stand_in)
         store.close()
 
+    def _finish_withheld(self) -> None:
+        with self._open(self._path) as store:
+            finish(store)
+
     # -- the catalogue ------------------------------------------------------------------
 
     def _put(self, items: list[Item]) -> int:
-        with self._store.transact():
-            self._sync()
+        with self._in_step():
             n = self._store.put_items(items)
         self._catalogue.put(items)
         if self._live.mask is not None:
@@ -168,8 +178,7 @@ class Keeping:
         return n
 
     def _take_out(self, ids: list[str]) -> int:
-        with self._store.transact():
-            self._sync()
+        with self._in_step():
             slots, catalogue, mask = self._live.state.behaviour.slots, self._catalogue, self._live.mask
             gone = [i for i in ids if (i in catalogue.items or i in slots) and i not in catalogue.removed]
             tombstones = {item_id for item_id in gone if item_id in slots}
@@ -197,7 +206,7 @@ class Keeping:
         """Take in an export; how many events were new."""
         gone = [item.id for item in removed]
         with self._store.transact():
-            self._sync()
+            self._catch_up()
             self._gate.require_consent()
             self._store.put_items(inputs.items_of(items + removed))
             self._store.drop_items(gone, keep_tombstone=set(gone), keep_tags=set(self._settings.never_learn))
@@ -218,12 +227,13 @@ class Keeping:
 
     def _append(self, given_events: list[tuple[Event, bool]]) -> list[str]:
         """Write events and learn them; the ids in the order given."""
-        with self._gate.writing:
+        with self._gate.arranging:
+            self._admit()
             if not given_events:
                 return []
             live = self._live
             with self._store.transact():
-                self._sync()
+                self._catch_up()
                 self._gate.require_consent()
                 newest_us = -1 if live.key is None else live.key[0]
                 events = keyed(given_events, newest_us, RESOLUTIONS_US[self._settings.time_resolution])
@@ -247,13 +257,33 @@ class Keeping:
     # -- in step ----------------------------------------------------------------------------
 
     def _sync(self) -> bool:
+        """Take in what other processes did, outside a transaction; leave the file if they withdrew every consent."""
+        changed = self._catch_up()
+        if self._gate.withheld:
+            self._leave()
+        return changed
+
+    @contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """A transaction that begins with what other processes did taken in; needs no consent."""
+        with ExitStack() as stack:
+            stack.enter_context(self._store.transact())
+            self._catch_up()
+            if self._gate.withheld and self._store.path != opening.MEMORY:  # withdrawn by another process
+                stack.close()
+                self._leave()
+                stack.enter_context(self._store.transact())
+            yield
+
+    def _catch_up(self) -> bool:
         """Take in what other processes did, and mend what an interrupted call left; whether they did anything."""
         change = self._store.observe()
         self._stale = self._stale or change == "changed"
         if self._stale:
-            self._renew()
             if self._settings.require_consent and not self._gate.withheld and not self._store.consents():
                 self._gate.withheld = True  # it was withdrawn elsewhere
+            if not self._gate.withheld:
+                self._renew()
             self._stale = False
         self._live.mend()
         if change == "grown":
@@ -270,7 +300,9 @@ class Keeping:
     def _save(self) -> None:
         """Write a checkpoint of what the log teaches: nobody can write in between."""
         with self._store.transact():
-            self._sync()
+            self._catch_up()
+            if self._gate.withheld:  # withdrawn by another process
+                return
             self._live.save()
         self._keep_ballast()
 
@@ -289,109 +321,15 @@ class Keeping:
         if self._settings.ballast:
             self._store.keep_ballast()
 
-    # -- forgetting ---------------------------------------------------------------------------
 
-    def _forget(self, delete: Callable[[], Deleted]) -> Receipt:
-        """Delete, in one transaction with what knew of it; learn anew what is left; let it leave the file."""
-        from recsys.reports import Receipt
+def asked_once(key: bytes | Callable[[], bytes] | None) -> bytes | Callable[[], bytes] | None:
+    """Give a key such that a callable is called once, however often the file is opened."""
+    return cache(key) if callable(key) else key
 
-        started = time.perf_counter()
-        deleted = self._deleted(delete)
-        n_checkpoints, n_refolded = self._live.n_saved, 0
-        if deleted.oldest_key is not None:
-            n_refolded = self._reload(deleted.oldest_key)
-        self._catalogue.drop(deleted.tombstones, ())
-        if self._live.mask is not None:
-            self._hide(self._live.mask.lacking(deleted.tombstones))
-        erased = self._store.erase(deleted.needles)
-        n_set_aside = self._store.destroy_set_aside()
-        self._keep_ballast()
-        rebuilt = {
-            "state": deleted.oldest_key is not None,
-            "checkpoint": self._live.n_saved > n_checkpoints,
-            "file": not erased.reason,
-        }
-        return Receipt(
-            status="pending" if erased.reason else "erased",
-            reason=erased.reason,
-            n_events=deleted.n_events,
-            n_slate_rows=deleted.n_slate_rows,
-            n_checkpoints=deleted.n_checkpoints,
-            n_items=len(deleted.tombstones),
-            n_set_aside=n_set_aside,
-            rebuilt=tuple(what for what, done in rebuilt.items() if done),
-            n_refolded=n_refolded,
-            n_files=erased.n_files,
-            size_bytes=erased.size_bytes,
-            ms=(time.perf_counter() - started) * 1000.0,
-        )
 
-    def _deleted(self, delete: Callable[[], Deleted]) -> Deleted:
-        """Delete in one transaction; on a full disk once more, with what the ballast held."""
-        try:
-            return self._deleted_once(delete)
-        except FullError:
-            if not self._store.give_ballast():
-                raise
-        return self._deleted_once(delete)
-
-    def _deleted_once(self, delete: Callable[[], Deleted]) -> Deleted:
-        with self._store.transact():
-            self._sync()
-            self._gate.require_consent()
-            deleted = delete()
-            if deleted.oldest_key is not None:
-                self._live.doubt()
-            return deleted
-
-    # -- background work --------------------------------------------------------------------
-
-    def _step(self, budget_ms: float, now_us: int) -> None:
-        """Do one piece of work."""
-        if self._store.erasure_pending():
-            self._store.erase(wait_ms=0)
-            self._stand_in()
-            self._keep_ballast()
-        elif self._gate.withheld:
-            return
-        elif (edge := self._edge(now_us)) is not None:
-            self._retain(edge, budget_ms)
-        elif self._live.worth_saving:
-            self._save()
-
-    def _is_work_left(self, now_us: int) -> bool:
-        if self._store.erasure_pending():
-            return True
-        return not self._gate.withheld and (self._live.worth_saving or self._edge(now_us) is not None)
-
-    def _edge(self, now_us: int) -> Key | None:
-        """Give the last key that has to go, None when nothing has to."""
-        return None if self._retention is None else self._retention.edge(self._store, self._live, now_us)
-
-    def _retain(self, edge: Key, budget_ms: float) -> None:
-        """Learn a slice of what stays; when that is all of it, let the rest go."""
-        retention = self._retention
-        if retention is None or not retention.step(self._store, self._live, edge, budget_ms):
-            return
-        try:
-            with self._store.transact():
-                self._sync()
-                if not retention.begun:
-                    return  # another process changed the log meanwhile, so something else may have to go
-                last, state, newest = retention.take(self._store, self._live)
-                deleted = self._store.delete(until=last)
-                self._live.doubt()
-        except FullError:
-            if not self._store.give_ballast():
-                raise
-            return  # and begin again
-        self._live.adopt(state, newest)
-        self._catalogue.forget_slots()
-        self._catalogue.drop(deleted.tombstones, ())
-        if self._live.mask is not None:
-            self._hide(self._live.mask.lacking(deleted.tombstones))
-        self._store.destroy_set_aside()
-        if self._live.worth_saving:
-            self._save()
-        self._store.erase(deleted.needles, wait_ms=0)
-        self._keep_ballast()
+def finish(store: Store) -> None:
+    """Try to finish a pending erasure, waiting for nobody; what was set aside goes before the word is taken back."""
+    if store.erasure_pending():
+        with suppress(StoreError):
+            store.destroy_set_aside()
+            store.erase(wait_ms=0)

@@ -55,6 +55,7 @@ class Live:
         self._blob_bytes = 0
         self.n_saved = 0  # checkpoints written since opening
         self._broken = False
+        self._damaged: list[Key] = []  # checkpoints that were found to be damaged, for the next write to drop
         self.passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
         self.load()
 
@@ -95,8 +96,11 @@ class Live:
             self._pass(near)
         self.follow()
         n_folded = self.state.n_events - n_start
-        if damaged:  # only now: of a log that is damaged itself not a byte is changed
-            self._drop(damaged)
+        if damaged:
+            warnings.warn(
+                "a damaged checkpoint was found; what was learnt is rebuilt from the log", RuntimeWarning, stacklevel=2
+            )
+        self._damaged = damaged  # only now: of a log that is damaged itself not a byte is changed
         return n_folded
 
     def follow(self) -> int:
@@ -133,17 +137,21 @@ class Live:
 
     @property
     def due(self) -> bool:
-        """Whether enough is new since the last checkpoint that one pays."""
+        """Whether enough is new since the last checkpoint that one pays, or a damaged one is to be dropped."""
+        if self._damaged:
+            return True
         new = self.state.n_events - self._saved
         return new >= max(self._settings.checkpoint_events, self._blob_bytes // _BYTES_AN_EVENT)
 
     @property
     def worth_saving(self) -> bool:
-        """Whether anything to speak of is new since the last checkpoint."""
-        return self.state.n_events - self._saved >= _WORTH_SAVING
+        """Whether anything to speak of is new since the last checkpoint, or a damaged one is to be dropped."""
+        return bool(self._damaged) or self.state.n_events - self._saved >= _WORTH_SAVING
 
     def save(self) -> None:
-        """Write the checkpoint taken on the way, or else one of the state, and thin out the older ones. O(items)."""
+        """Write the checkpoint taken on the way, or else one of the state; drop damaged and surplus ones. O(items)."""
+        if self._damaged:
+            self._drop()
         if self.key is None:
             return
         taken = self.passed or (self.key, self.state.n_events, encode(self.state, self.basis))
@@ -208,12 +216,10 @@ class Live:
             damaged.append(_ALL)
             return []
 
-    def _drop(self, damaged: list[Key]) -> None:
+    def _drop(self) -> None:
+        damaged, self._damaged = self._damaged, []
         with suppress(StoreError):  # a file that cannot be written now: passed over again next time
             self._store.drop_checkpoints(None if _ALL in damaged else damaged)
-        warnings.warn(
-            "a damaged checkpoint was found; what was learnt is rebuilt from the log", RuntimeWarning, stacklevel=2
-        )
 
     def _surplus(self) -> list[Key]:
         """Give the checkpoints to drop: of each span of ages only the oldest stays, and the newest of all."""

@@ -13,11 +13,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, final
 
 from recsys import inputs
+from recsys.duties import Duties
 from recsys.errors import InputError, StoreError
 from recsys.inputs import At, EventLike, ItemLike
-from recsys.keeping import Keeping
-from recsys.learn.features import FEATURE_VERSION
-from recsys.log import SCHEMA_VERSION
+from recsys.keeping import asked_once
 from recsys.prior import Prior
 from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
@@ -25,6 +24,7 @@ from recsys.settings import Settings
 from recsys.types import Context, Event, Item, Slate
 
 if TYPE_CHECKING:
+    from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.reports import Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
@@ -34,7 +34,7 @@ _EXPLAINED_EVENTS = 100
 
 
 @final
-class Recommender(Keeping):
+class Recommender(Duties):
     """A recommender for one person, in one file.
 
     Parameters
@@ -66,7 +66,8 @@ class Recommender(Keeping):
     Any number of threads may call one recommender; calls wait for each other. Any number of
     processes may open one file; each sees the others' events at its next call. A process that
     was forked opens its own: there every method raises ``ForkedError``. After ``close`` every
-    method raises ``ClosedError``.
+    method raises ``ClosedError``. With ``Settings(require_consent=True)`` and no consent in the file, the file is
+    not written to, only a pending erasure is finished; ``docs/privacy.md`` says what works then.
 
     Examples
     --------
@@ -128,6 +129,7 @@ class Recommender(Keeping):
         """
         found = inputs.items_of(items)
         with self._gate.arranging:
+            self._notice()
             return self._put(found)
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -142,6 +144,7 @@ class Recommender(Keeping):
         """
         found = inputs.texts(ids, "ids", "id", inputs.LIMITS["candidates"])
         with self._gate.arranging:
+            self._notice()
             return self._take_out(found)
 
     # -- what happens -----------------------------------------------------------
@@ -383,13 +386,18 @@ class Recommender(Keeping):
 
         O(events · items); seconds for 10,000 events.
 
+        Raises
+        ------
+        BusyError
+            When something is forgotten by this recommender meanwhile.
+
         Stability: stable
         """
         from recsys.evaluate import evaluate_log
 
         with self._gate.reading:
             self._sync()
-            events, mask = self._store.events(), self._live.mask
+            events, mask = self._begun(self._store), self._live.mask
         if mask is not None:
             events = filter(None, map(mask.seen, events))
         return evaluate_log(events, self._settings, self._prior)
@@ -416,7 +424,7 @@ class Recommender(Keeping):
         since, until : datetime or float, optional
             From the first time on, and before the second.
         everything : bool
-            Alone: the whole log. The catalogue, which is the app's, stays.
+            Alone: the whole log. The catalogue, which is the app's, stays: :meth:`remove` takes it out.
 
         Returns
         -------
@@ -429,21 +437,30 @@ class Recommender(Keeping):
         Raises
         ------
         InputError
-            Without a criterion, or ``everything`` with another one.
+            Without a criterion, with ``everything`` and another one, or when ``until`` is no later than ``since``.
+        PausedError
+            While paused, since to forget is to write: call :meth:`resume` first.
+        BusyError, StoreError
+            Nothing was forgotten.
+
+        Notes
+        -----
+        Works without consent too. May wait for ``Settings.busy_timeout_ms`` each time that another process stands in
+        its way, writing or reading. A reading of this recommender's own (``export``, ``evaluate``) is ended instead.
 
         Stability: provisional
         """
         uids, ids = inputs.some_texts(events, "events", "uid"), inputs.some_texts(items, "items", "id")
         names, all_of_it = inputs.some_texts(kinds, "kinds", "kind"), inputs.flag(everything, "everything")
-        since_us = None if since is None else inputs.moment_of(since, "since")[0]
-        until_us = None if until is None else inputs.moment_of(until, "until")[0]
+        since_us, until_us = inputs.span_of(since, until)
 
-        def delete() -> Deleted:
-            return self._store.delete(
+        def delete(store: Store) -> Deleted:
+            return store.delete(
                 uids=uids, items=ids, kinds=names, since_us=since_us, until_us=until_us, everything=all_of_it
             )
 
-        with self._gate.writing:
+        with self._gate.arranging:
+            self._notice()
             return self._forget(delete)
 
     def consent(self, purpose: str, *, at: At = None) -> None:
@@ -452,14 +469,23 @@ class Recommender(Keeping):
         Parameters
         ----------
         purpose : str
-            In the person's words, 1 to 256 characters. Kept with the time, until :meth:`withdraw`.
+            In the person's words, 1 to 256 characters, not all blank. Kept with the time, until :meth:`withdraw`.
         at : datetime or float, optional
-            When; None: now. A purpose allowed before keeps its time.
+            When; None: now. Rounded as events are (``Settings.time_resolution``). A purpose allowed before keeps its
+            time.
+
+        Raises
+        ------
+        InputError
+            When the purpose is blank, or an argument not usable.
+        PausedError, StoreError
+            Nothing was noted.
 
         Stability: provisional
         """
-        words, (at_us, _) = inputs.text(purpose, "purpose", "value"), inputs.moment_of(at)
+        words, (at_us, _) = inputs.purpose_of(purpose), inputs.moment_of(at)
         with self._gate.arranging:
+            self._notice()
             self._consent(words, at_us)
 
     def consents(self) -> dict[str, float]:
@@ -468,23 +494,47 @@ class Recommender(Keeping):
         Stability: provisional
         """
         with self._gate.reading:
+            self._sync()
             return {purpose: at_us / 1e6 for purpose, at_us in self._store.consents().items()}
 
-    def withdraw(self) -> Receipt:
-        """Take every consent back: all that was recorded is forgotten, as by ``forget(everything=True)``.
+    def withdraw(self, purpose: str | None = None) -> Receipt:
+        """Take consent back: when none is left, all that was recorded is forgotten, as by ``forget(everything=True)``.
 
         With ``Settings(require_consent=True)`` nothing is written from then on, until ``consent``. The catalogue, which
-        is the app's, stays.
+        is the app's, stays: :meth:`remove` takes it out.
+
+        Parameters
+        ----------
+        purpose : str, optional
+            Only this one; an unknown one changes nothing. None: every one, and what was recorded without any.
+
+        Returns
+        -------
+        Receipt
+            As of :meth:`forget`, with the same cost; may wait as long. Works without consent too.
+
+        Raises
+        ------
+        PausedError
+            While paused: call :meth:`resume` first.
 
         Stability: provisional
         """
-        with self._gate.writing:
-            return self._withdraw()
+        words = None if purpose is None else inputs.purpose_of(purpose)
+        with self._gate.arranging:
+            self._notice()
+            return self._withdraw(words)
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write everything in the file as JSON Lines, to a new file of mode 0600; returns the number of events.
 
+        It is the log as it stands at the call. Without consent, what the file holds from before.
         O(events + items).
+
+        Raises
+        ------
+        BusyError
+            When something is forgotten by this recommender meanwhile; the new file is taken away again.
 
         Stability: stable
         """
@@ -492,7 +542,8 @@ class Recommender(Keeping):
 
         with self._gate.reading:
             self._sync()
-            items, events = list(self._store.items()), self._store.events()
+            with self._held() as store:
+                items, events = list(store.items()), self._begun(store)
         return portable.write(path, items, events)
 
     def import_(self, path: str | os.PathLike[str]) -> int:
@@ -506,11 +557,14 @@ class Recommender(Keeping):
         from recsys import portable
 
         items, removed, events = portable.gather(path)
-        with self._gate.writing:
+        with self._gate.arranging:
+            self._admit()
             return self._take_in(items, removed, events)
 
     def pause(self) -> None:
         """Write nothing from now on: the file's bytes stay as they are. Answers go on.
+
+        What would write raises ``PausedError`` until :meth:`resume`; so do :meth:`forget` and :meth:`withdraw`.
 
         Stability: stable
         """
@@ -532,19 +586,19 @@ class Recommender(Keeping):
     # -- housekeeping -------------------------------------------------------------
 
     def maintain(self, budget_ms: float = 50.0, *, at: At = None) -> bool:
-        """Do one bounded step of background work; True while more remains.
+        """Do one bounded step of background work; True while a further call could do something now.
 
         A step is finishing a pending erasure; learning a slice of what stays when ``Settings`` (``keep_days``,
-        ``keep_events``)
-        lets something go, and letting it go; or writing a checkpoint, so that the next open is quick. While paused
-        nothing is done. An erasure that something stands in the way of remains: call while the app is idle, not in a
-        loop without an end.
+        ``keep_events``) lets something go, and letting it go; or writing a checkpoint, so that the next open is quick,
+        and dropping damaged ones. While paused nothing is done. Without consent only an erasure is finished, and it is
+        noticed when another process was given a consent. An erasure that something stands in the way of gives
+        False; it remains (``stats().erasure_pending``), and the next call tries again.
 
         Parameters
         ----------
         budget_ms : float
-            0 does nothing. Steps that write are single: one takes milliseconds, an erasure as long as the file is
-            large.
+            0 does nothing, and says whether there is work. Steps that write are single: one takes milliseconds, an
+            erasure as long as the file is large.
         at : datetime or float, optional
             The moment from which ``keep_days`` counts back; None: now.
 
@@ -558,7 +612,7 @@ class Recommender(Keeping):
                 return False
             if budget:
                 self._step(budget, now_us)
-            return self._is_work_left(now_us)
+            return self._is_work_left(now_us, tried=budget > 0)
 
     def rekey(self, key: bytes | Callable[[], bytes]) -> None:
         """Encrypt the file with another key, all of it or nothing; from then on only the new key opens it.
@@ -573,62 +627,46 @@ class Recommender(Keeping):
         InputError
             When the key is not usable, or the file is not encrypted.
         BusyError
-            When anything else has the file open; nothing has changed.
-        PausedError, StoreError
+            When anything else has the file open, another recommender too; nothing has changed.
+        PausedError, ConsentError, StoreError
             The file keeps the key that it has.
 
         Notes
         -----
-        If the power fails meanwhile, one of the two keys opens the file: try the new one, then the old one.
+        May wait for ``Settings.busy_timeout_ms``. If the power fails meanwhile, one of the two keys opens the file: try
+        the new one, then the old one.
         O(size of the file).
 
         Stability: provisional
         """
-        with self._gate.writing:
-            self._store.rekey(key)
-            self._key = key
+        once = asked_once(key) or b""
+        with self._gate.arranging:
+            self._admit()
+            self._store.rekey(once)
+            self._key = once
 
     def check(self) -> list[Finding]:
         """Say whether the file is sound, and whether what was learnt equals what the log teaches. O(events).
 
+        A warning about ``"erasure"`` says that one is pending. Without consent it is what the file holds from before
+        that is looked at. A pure read.
+
         Stability: stable
         """
-        from recsys.reports import Finding
-
         with self._gate.reading:
             self._sync()
-            findings = [Finding(*found) for found in self._store.check()]
-            if not any(finding.severity == "error" for finding in findings):
-                same = self._live.agrees()
-                while not same and self._sync():  # another process wrote in the meantime
-                    same = self._live.agrees()
-                message = "equals a rebuild from the log" if same else "differs from the log: delete the checkpoints"
-                findings.append(Finding("ok" if same else "error", "state", message))
-            return findings
+            return self._found()
 
     def stats(self) -> Stats:
-        """Give sizes and counts, no content. O(checkpoints).
+        """Give sizes and counts, no content; without consent, of what the file holds from before. A pure read.
+
+        O(checkpoints); without consent O(size of the file).
 
         Stability: stable
         """
-        from recsys.reports import Stats
-
         with self._gate.reading:
             self._sync()
-            checkpoints = self._store.checkpoints()
-            behaviour = self._live.state.behaviour
-            return Stats(
-                size_bytes=sum(self._store.sizes().values()),
-                n_events=self._live.state.n_events,
-                n_items=len(self._catalogue.items),
-                n_known_items=len(self._catalogue.items.keys() | behaviour.slots.keys()),
-                n_checkpoints=len(checkpoints),
-                checkpoint_bytes=sum(size for _, _, _, size in checkpoints),
-                state_bytes=sum(array.nbytes for _, array in behaviour.arrays()),
-                schema_version=SCHEMA_VERSION,
-                feature_version=FEATURE_VERSION,
-                paused=self._gate.paused,
-            )
+            return self._counted()
 
     def close(self) -> None:
         """Close the file. May be called at any time and again; in a forked child it does nothing.

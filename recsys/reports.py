@@ -218,7 +218,24 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Sizes and counts, no content.
+    """Sizes and counts, no content. Without consent they are of what the file holds from before.
+
+    Parameters
+    ----------
+    size_bytes : int
+        Of the file and those beside it.
+    n_events : int
+        Events learnt from; without consent, events in the log.
+    n_items, n_known_items : int
+        Items in the catalogue, and those together with the ones that only the log knows.
+    n_checkpoints, checkpoint_bytes, state_bytes : int
+        Copies of what was learnt in the file, their bytes, and the bytes of what was learnt in memory.
+    schema_version, feature_version : int
+        That this recsys writes.
+    paused : bool
+        Between ``pause`` and ``resume``.
+    erasure_pending : bool
+        Whether bytes of what was forgotten may still stand in the file: ``maintain`` erases them.
 
     Stability: stable
     """
@@ -233,3 +250,4 @@ class Stats:
     schema_version: int
     feature_version: int
     paused: bool
+    erasure_pending: bool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from recsys.errors import InputError
@@ -41,7 +41,7 @@ RESOLUTIONS_US: Mapping[str, int] = MappingProxyType(
 _SYNCHRONOUS = ("full", "normal")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """What a host may choose.
 
@@ -64,16 +64,18 @@ class Settings:
         ``maintain`` erases what is older: it keeps the last so many whole days in UTC, today being one; 1 to 36,500.
     keep_events : int, optional
         ``maintain`` erases the oldest when there are more; a sixteenth more than it has to, so that it need not
-        do so again at once; 16 to 100,000,000.
+        do so again at once; 16 to 100,000,000. None, as for ``keep_days``: nothing is erased for that.
     time_resolution : {"microsecond", "second", "minute", "hour", "day"}
         Times are rounded down to this before they are written; what is recorded as it happens keeps its order.
-    never_learn : iterable of str
-        Tags. What the log says of items with one of them is kept, but nothing is ever learnt from it.
+    never_learn : collection of str
+        Tags of 1 to 128 characters each, any number. What the log says of items with one of them is kept, but
+        nothing is ever learnt from it. ``repr`` tells how many there are, and not which.
     require_consent : bool
-        Nothing is written, and no file is made, before :meth:`Recommender.consent`; a file that is there already is
-        only looked at, and brought to this version's form if it has an older one.
+        True: nothing is written, and no file is made, before :meth:`Recommender.consent`; a file that is there already
+        is only looked at, and brought to this version's form if it has an older one.
     ballast : bool
-        Hold a little more space than the file has, in a file beside it, so that forgetting works when the disk is full.
+        True: hold a little more space than the file has, in a file beside it, so that forgetting works when the disk
+        is full.
 
     Raises
     ------
@@ -123,6 +125,12 @@ class Settings:
         if not isinstance(self.time_resolution, str) or self.time_resolution not in RESOLUTIONS_US:
             raise InputError(f"time_resolution is one of {', '.join(RESOLUTIONS_US)}", field="time_resolution")
         object.__setattr__(self, "never_learn", _tags(self.never_learn))
+
+    def __repr__(self) -> str:
+        shown = {one.name: getattr(self, one.name) for one in fields(self)}
+        shown["kind_weights"] = dict(self.kind_weights)
+        named = ", ".join(f"{name}={value!r}" for name, value in shown.items() if name != "never_learn")
+        return f"Settings({named}, never_learn=<{len(self.never_learn)} tags>)"
 
     def learning(self) -> dict[str, object]:
         """The part that what is learnt depends on, as plain JSON values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -24,12 +25,13 @@ from recsys.mask import Mask
 from recsys.retention import Retention
 from recsys.settings import RESOLUTIONS_US
 from recsys.testing import strategies as some
-from tests.keyed import database
+from tests.keyed import database, plain_only
 from tests.log.examples import digests
 from tests.properties.eyes import rebuilt_bytes, state_bytes
 
 START: Final = 1_699_920_000  # a midnight in UTC
 A_DAY: Final = 86_400
+OLD: Final = Path(__file__).parent / "log" / "old"
 FAST: Final = Settings(synchronous="normal", checkpoint_events=16)
 
 
@@ -391,13 +393,14 @@ def test_nothing_is_written_and_no_file_made_before_consent(tmp_path: Path) -> N
             lambda: rec.record_many([{"item_id": "a"}]),
             lambda: rec.steer("a", 1.0),
             lambda: rec.shown(slate),
-            lambda: rec.forget(everything=True),
-            rec.withdraw,
         ):
             with refused():
                 call()
         maintained(rec, START)
+        assert rec.forget(everything=True).status == "erased", "there is nothing, and that may be said"
+        assert rec.withdraw().status == "erased"
         assert rec.stats().n_events == 0
+        assert rec.recommend(5).item_ids == ["a"]
     assert [*tmp_path.iterdir()] == []
 
 
@@ -446,10 +449,14 @@ def test_a_withdrawal_that_is_pending_is_finished_by_maintain(tmp_path: Path, mo
         assert rec.withdraw().status == "pending"
         with refused():
             rec.record("a")
-        assert rec.maintain(), "it remains"
+        assert not rec.maintain(), "a further call could do no more now"
+        assert rec.stats().erasure_pending
+        assert [f.severity for f in rec.check() if f.what == "erasure"] == ["warning"]
         monkeypatch.undo()
+        assert rec.maintain(0), "it remains"
         assert not rec.maintain()
-        assert not rec._store.erasure_pending()
+        assert not rec.stats().erasure_pending
+        assert [f.severity for f in rec.check() if f.what == "erasure"] == ["ok"]
         assert b"secret-item" not in path.read_bytes()
         with refused():
             rec.record("a")
@@ -468,7 +475,6 @@ def test_a_withdrawal_elsewhere_is_noticed_before_anything_is_written(tmp_path: 
             one.withdraw()
             for call in (
                 lambda: other.record("b"),
-                lambda: other.forget(everything=True),
                 lambda: other.import_(tmp_path / "all.jsonl"),
             ):
                 with refused():
@@ -476,8 +482,116 @@ def test_a_withdrawal_elsewhere_is_noticed_before_anything_is_written(tmp_path: 
             other.maintain()
             with refused():
                 other.record("b")
+            assert other.forget(everything=True).n_events == 0
     with Recommender(path, settings=FAST) as plain:
         assert plain.stats().n_events == 0
+
+
+def test_a_catalogue_added_after_a_withdrawal_elsewhere_stays_out_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as one, Recommender(path, settings=ASKING) as other:
+        one.add([{"id": "a"}])
+        one.consent("reading", at=START)
+        other.record("a", at=START)
+        one.withdraw()
+        other.add([{"id": "secret-item"}])  # the call that notices
+        other.remove(["a"])
+        assert other.recommend(5).item_ids == ["secret-item"]
+        with closing(Store(path)) as store:
+            assert [item.id for item, _ in store.items()] == ["a"]
+        one.consent("again", at=START + 1)
+        with Recommender(path, settings=FAST) as plain:
+            plain.record("b", at=START + 2)
+        assert other.stats().n_events == 1, "what the file holds"
+        assert other.recommend(5).item_ids == ["secret-item"], "a read does not go over to it"
+        other.record("c", at=START + 3)  # a write notices that it may
+        assert one.stats().n_events == other.stats().n_events == 2
+        assert set(one.recommend(9).item_ids) == {"a", "b", "c", "secret-item"}
+
+
+@pytest.mark.parametrize("notice", ["record", "add", "maintain"])
+def test_a_consent_given_elsewhere_is_noticed_at_a_write(tmp_path: Path, notice: str) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as other:
+        with refused():
+            other.record("a")
+        with Recommender(path, settings=ASKING) as one:
+            one.consent("reading", at=START)
+            one.record("a", at=START)
+        if notice == "record":
+            other.record("b", at=START + 1)
+        elif notice == "add":
+            other.add([{"id": "b"}])
+        else:
+            other.maintain()
+        assert other.consents() == {"reading": float(START)}
+        assert "a" in other.recommend(5).item_ids
+        assert state_bytes(other) == rebuilt_bytes(other)
+
+
+def test_one_purpose_can_be_withdrawn_and_with_the_last_everything_goes(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=replace(ASKING, time_resolution="hour")) as rec:
+        for blank in (" ", "\t\n"):
+            with pytest.raises(InputError) as caught:
+                rec.consent(blank)
+            assert caught.value.field == "purpose"
+        rec.consent("first-purpose", at=START + 1234.5)
+        rec.consent("second", at=START + 3600)
+        assert rec.consents() == {"first-purpose": float(START), "second": START + 3600.0}, "rounded as events are"
+        rec.record("a", at=START)
+        assert (rec.withdraw("unknown").n_events, len(rec.consents())) == (0, 2)
+        receipt = rec.withdraw("first-purpose")
+        assert (receipt.status, receipt.n_events, rec.stats().n_events) == ("erased", 0, 1)
+        assert [*rec.consents()] == ["second"]
+        rec.record("a", at=START + 1)
+        assert rec.withdraw("second").n_events == 2
+        with refused():
+            rec.record("a")
+    assert b"first-purpose" not in path.read_bytes()
+
+
+def test_the_words_of_a_consent_leave_the_file_after_a_kill_without_events_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "me.db"
+    rec = Recommender(path, settings=ASKING)
+    rec.consent("secret-purpose", at=START)
+    monkeypatch.setattr(Store, "erase", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rec.withdraw()
+    monkeypatch.undo()
+    with Recommender(path, settings=ASKING) as again:
+        assert not again.stats().erasure_pending
+    assert b"secret-purpose" not in path.read_bytes()
+    rec.close()
+
+
+def test_what_was_set_aside_goes_before_the_word_that_an_erasure_is_pending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, aside = tmp_path / "me.db", tmp_path / "me.db-aside-1"
+    with Recommender(path, settings=FAST) as rec:
+        rec.record("a", at=START)
+        for finishing in ("maintain", "open"):
+            rec.record("b", at=START)
+            aside.write_bytes(b"damaged")
+            monkeypatch.setattr(Store, "destroy_set_aside", interrupted)
+            with pytest.raises(KeyboardInterrupt):  # a kill just after the commit
+                rec.forget(items=["b"])
+            monkeypatch.undo()
+            assert rec.stats().erasure_pending
+            assert aside.exists()
+            if finishing == "maintain":
+                assert not rec.maintain()
+            else:
+                Recommender(path, settings=FAST).close()
+            assert not rec.stats().erasure_pending
+            assert not aside.exists()
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_withdrawal_that_fails_half_way_stops_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -516,9 +630,6 @@ def test_a_withdrawal_that_was_pending_is_finished_at_the_next_opening(tmp_path:
 def test_what_is_cut_short_just_after_its_commit_is_made_good_by_the_next_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with Recommender(tmp_path / "me.db", settings=FAST) as rec:
         rec.record_many([{"item_id": "ab"[n % 2], "at": START + n} for n in range(40)])
         monkeypatch.setattr(Live, "load" if what == "forget" else "learn", interrupted)
@@ -543,6 +654,80 @@ def test_a_log_from_before_consent_was_asked_for_is_not_used_without_it(tmp_path
     with Recommender(path, settings=ASKING) as rec:
         rec.consent("reading")
         assert rec.recommend(5).item_ids == ["a"]
+
+
+def held_from_before(path: Path) -> dict[str, str]:
+    """A file with a log and no consent in it; digests of its bytes."""
+    with Recommender(path, settings=FAST) as rec:
+        rec.add([{"id": "a", "title": "secret-title"}])
+        rec.record_many([{"item_id": ("a", "secret-item")[n % 2], "at": START + n} for n in range(40)])
+    return digests(path)
+
+
+def test_what_is_held_without_consent_can_be_seen_and_taken_out_and_no_byte_changes(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    before = held_from_before(path)
+    with Recommender(path, settings=ASKING) as rec:
+        stats = rec.stats()
+        assert (stats.n_events, stats.n_items, stats.n_known_items) == (40, 1, 2)
+        assert stats.size_bytes == sum((tmp_path / name).stat().st_size for name in before)
+        assert {finding.severity for finding in rec.check()} == {"ok"}
+        assert rec.export(tmp_path / "all.jsonl") == 40
+        assert not rec.maintain()
+        assert (rec.recommend(5).item_ids, rec.profile().n_events, rec.explain("a").events) == ([], 0, ())
+        with refused():
+            rec.import_(tmp_path / "all.jsonl")
+    assert digests(path) == before
+    with Recommender(":memory:", settings=FAST) as carried:
+        assert carried.import_(tmp_path / "all.jsonl") == 40
+
+
+@plain_only  # the old files are
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_older_version_is_not_migrated_without_consent_and_can_be_taken_out_and_erased(
+    tmp_path: Path, version: int
+) -> None:
+    path = Path(shutil.copy(OLD / f"v{version}.db", tmp_path / "me.db"))
+    before = digests(path)
+    with Recommender(path, settings=ASKING) as rec:
+        n = rec.stats().n_events
+        assert n > 0
+        assert rec.export(tmp_path / "all.jsonl") == n
+        assert {finding.severity for finding in rec.check()} == {"ok", "warning"}
+        rec.maintain()
+        assert digests(path) == before
+        assert rec.forget(everything=True).n_events == n
+        assert rec.stats().n_events == 0
+
+
+@pytest.mark.parametrize("how", ["items", "withdraw"])
+def test_what_is_held_without_consent_can_be_erased_without_consenting_first(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "me.db"
+    held_from_before(path)
+    with Recommender(path, settings=ASKING) as rec:
+        receipt = rec.forget(items=["secret-item"]) if how == "items" else rec.withdraw()
+        assert (receipt.status, receipt.n_events) == ("erased", 20 if how == "items" else 40)
+        assert rec.stats().n_events == 40 - receipt.n_events
+        assert rec.recommend(5).item_ids == []
+        with refused():
+            rec.record("a")
+    assert b"secret-item" not in path.read_bytes()
+
+
+def test_an_erasure_without_consent_that_is_pending_is_finished_by_maintain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "me.db"
+    held_from_before(path)
+    with Recommender(path, settings=ASKING) as rec:
+        monkeypatch.setattr(Writer, "vacuum", no_space)
+        assert rec.withdraw().status == "pending"
+        assert not rec.maintain()
+        assert rec.stats().erasure_pending
+        monkeypatch.undo()
+        assert not rec.maintain()
+        assert not rec.stats().erasure_pending
+    assert b"secret-item" not in path.read_bytes()
 
 
 def test_consent_is_kept_where_none_is_required_too(tmp_path: Path) -> None:
@@ -581,3 +766,11 @@ def test_what_is_stored_is_not_what_is_learnt() -> None:
     )
     assert plain.learning() == kept.learning(), "such settings change no checkpoint"
     assert Settings(never_learn=["b", "a", "b"]).never_learn == ("a", "b")
+
+
+def test_what_settings_show_of_themselves_tells_no_tag() -> None:
+    shown = repr(Settings(never_learn=["health", "debts"], keep_days=3, kind_weights={"hum": 2.0}))
+    assert "health" not in shown
+    assert "never_learn=<2 tags>" in shown
+    assert "keep_days=3" in shown
+    assert "'hum': 2.0" in shown

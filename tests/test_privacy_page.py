@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import plistlib
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import recsys
 from recsys import Recommender, Settings
 from recsys.log.erase import REASONS
+from recsys.reports import Receipt
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
@@ -76,3 +78,17 @@ def test_the_calls_that_apple_counts_are_the_ones_declared() -> None:
     assert not re.search(r"\b(statvfs|disk_usage|NSUserDefaults)\b", text)
     assert re.search(r"\blstat\(", text)
     assert re.search(r"\b(perf_counter|monotonic)\(", text)
+
+
+def named(cells: list[list[str]]) -> set[str]:
+    return {name for first, *_ in cells for name in re.findall(r"`(\w+)`", first)}
+
+
+def test_every_field_of_a_receipt_is_explained() -> None:
+    assert named(rows("What a receipt says")) == {field.name for field in fields(Receipt)}
+
+
+def test_what_every_call_does_without_consent_is_said() -> None:
+    calls = {name for name, value in vars(Recommender).items() if callable(value) and not name.startswith("_")}
+    table = PAGE.split("### Without consent\n", 1)[1].split("\n\nOpening such", 1)[0]
+    assert named([line.strip("|").split("|") for line in table.splitlines() if line.startswith("| `")]) == calls

@@ -23,6 +23,7 @@ from recsys import (
     Settings,
     StoreError,
 )
+from recsys.log import Store
 
 START: Final = 1_700_000_000  # a Tuesday evening
 DAY: Final = 86_400
@@ -390,6 +391,15 @@ def test_forgetting_needs_a_criterion(rec: Recommender) -> None:
             rec.forget(**criteria)  # type: ignore[arg-type]
 
 
+def test_a_span_that_is_empty_is_refused(rec: Recommender) -> None:
+    rec.record("a", at=START)
+    for until in (START - 1, START):
+        with pytest.raises(InputError) as caught:
+            rec.forget(since=START, until=until)
+        assert caught.value.field == "until"
+    assert rec.forget(since=START, until=START + 1).n_events == 1
+
+
 def test_a_forgotten_habit_leaves_the_scores_of_a_life_without_it(rec: Recommender) -> None:
     rec.add(ALBUMS)
     habit(rec, "horses", days=5)
@@ -404,13 +414,17 @@ def test_what_a_reader_holds_back_is_pending_until_maintain_finds_the_way_free(p
     """F5."""
     with Recommender(path, settings=Settings(synchronous="normal", busy_timeout_ms=20)) as rec:
         rec.record_many([{"item_id": "a-secret", "at": START}, {"item_id": "b", "at": START + 1}])
-        reading = rec._store.events()
+        other = Store(path)
+        reading = other.events()
         next(reading)
         assert rec.forget(items=["a-secret"]).status == "pending"
         assert order(rec) == ["b"]
-        assert rec.maintain() is True
+        assert rec.maintain() is False, "a further call could do no more now"
+        assert rec.stats().erasure_pending
         reading.close()
         assert rec.maintain() is False
+        assert not rec.stats().erasure_pending
+        other.close()
         rec.pause()  # nothing is written by what comes
     assert b"a-secret" not in path.read_bytes()
 

@@ -14,7 +14,7 @@ import click
 
 from recsys.cli.app import EXIT_NOT_FINE
 from recsys.cli.opening import opened
-from recsys.cli.parameters import AS_JSON, FILE, MOMENT
+from recsys.cli.parameters import AS_JSON, FILE, KEY_FILE, MOMENT
 from recsys.cli.terminal import Column, Terminal, print_json
 from recsys.log.erase import REASONS
 from recsys.reports import Receipt
@@ -26,6 +26,7 @@ SEVERITY_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 @click.command("forget")
 @click.argument("file", type=FILE)
+@KEY_FILE
 @click.option("--item", "items", multiple=True, metavar="ID", help="What was done with an item; repeatable.")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Events of a kind; repeatable.")
 @click.option("--event", "events", multiple=True, metavar="UID", help="One event; repeatable.")
@@ -51,8 +52,11 @@ def forget_command(
     Different criteria must all apply; a repeated one widens the choice. Exit code 1: nothing matched, or not all could
     be erased yet.
     """
-    if not (items or kinds or events or since or until or everything):
+    chosen = bool(items or kinds or events or since or until)
+    if not (chosen or everything):
         raise click.UsageError("say what to forget: --item, --kind, --event, --since, --until or --everything")
+    if chosen and everything:
+        raise click.UsageError("--everything stands alone: leave it out, or the others")
     if not yes:
         _ask()
     with opened(file, writes=True) as recommender:
@@ -68,7 +72,7 @@ def forget_command(
         print_json(receipt)
     else:
         show_receipt(Terminal(), receipt)
-    if receipt.status != "erased" or not (receipt.n_events or receipt.n_items or receipt.n_slate_rows):
+    if receipt.status != "erased" or not _matched(receipt):
         raise click.exceptions.Exit(EXIT_NOT_FINE)
 
 
@@ -78,10 +82,16 @@ def _ask() -> None:
     click.confirm("Erase this for good? There is no way back.", abort=True, err=True)
 
 
+def _matched(receipt: Receipt) -> bool:
+    return bool(receipt.n_events or receipt.n_items or receipt.n_slate_rows or receipt.n_set_aside)
+
+
 def show_receipt(terminal: Terminal, receipt: Receipt) -> None:
     """Print what a forget did, in words."""
+    found = receipt.status != "erased" or _matched(receipt)
     terminal.line(
-        f"status        {receipt.status}", style="bold green" if receipt.status == "erased" else "bold yellow"
+        f"status        {receipt.status if found else 'nothing matched'}",
+        style="bold green" if found and receipt.status == "erased" else "bold yellow",
     )
     if receipt.reason:
         terminal.line(f"because       {REASONS[receipt.reason]}")
@@ -89,6 +99,8 @@ def show_receipt(terminal: Terminal, receipt: Receipt) -> None:
     terminal.line(f"slate rows    {receipt.n_slate_rows:,}")
     terminal.line(f"checkpoints   {receipt.n_checkpoints:,} dropped")
     terminal.line(f"items         {receipt.n_items:,}")
+    if receipt.n_set_aside:
+        terminal.line(f"set aside     {receipt.n_set_aside:,} damaged logs deleted")
     terminal.line(f"learnt again  from {receipt.n_refolded:,} events")
     terminal.line(f"searched      {receipt.n_files} files, {receipt.size_bytes:,} bytes")
     terminal.line(f"took          {receipt.ms:,.0f} ms")
@@ -96,6 +108,7 @@ def show_receipt(terminal: Terminal, receipt: Receipt) -> None:
 
 @click.command("export")
 @click.argument("file", type=FILE)
+@KEY_FILE
 @click.argument("out", default="-")
 def export_command(file: Path, out: str) -> None:
     """Write everything in FILE as JSON Lines to a new file OUT, or to standard output."""
@@ -114,6 +127,7 @@ def export_command(file: Path, out: str) -> None:
 
 @click.command("check")
 @click.argument("file", type=FILE)
+@KEY_FILE
 @AS_JSON
 def check_command(file: Path, *, as_json: bool) -> None:
     """Say whether the file is sound. Exit code 1 when it is not."""

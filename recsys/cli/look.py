@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from recsys.cli.opening import opened, titles_of
-from recsys.cli.parameters import AS_JSON, CONTEXT, FILE, MOMENT, Number
+from recsys.cli.parameters import AS_JSON, CONTEXT, FILE, KEY_FILE, MOMENT, Number
 from recsys.cli.terminal import Column, Terminal, day_of, print_json, printable, size_text
 from recsys.reports import Explanation, Profile, Stats
 from recsys.types import Recommendation, Scalar, Slate
@@ -29,6 +29,7 @@ context_option = click.option(
 
 @click.command("inspect")
 @click.argument("file", type=FILE)
+@KEY_FILE
 @AS_JSON
 def inspect_command(file: Path, *, as_json: bool) -> None:
     """Show what was learnt: habits, weights, corrections, sizes."""
@@ -96,6 +97,7 @@ def _weight_row(name: str, weight: float, deviation: float, prior: float) -> tup
 
 @click.command("recommend")
 @click.argument("file", type=FILE)
+@KEY_FILE
 @click.option("-k", type=Number(1, 10_000), default=10, show_default=True, help="How many.")
 @at_option
 @context_option
@@ -151,6 +153,7 @@ def now() -> dt.datetime:
 
 @click.command("explain")
 @click.argument("file", type=FILE)
+@KEY_FILE
 @click.argument("item")
 @at_option
 @context_option

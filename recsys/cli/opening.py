@@ -6,6 +6,8 @@ on a command line can be read by everyone on the machine.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +41,12 @@ def _key() -> bytes | None:
         return None
     try:
         with Path(path).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             content = file.read(_MOST_KEY_BYTES)
     except (OSError, ValueError):
         raise InputError("--key-file: the file cannot be read", field="key_file") from None
+    if os.name != "nt" and stat.S_ISREG(mode) and mode & 0o077:
+        raise InputError("--key-file: others may read or change the file: chmod 600 it", field="key_file")
     if len(content) == _RAW_BYTES:
         return content
     try:

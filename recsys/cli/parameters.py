@@ -11,7 +11,7 @@ import click
 
 from recsys.cli.app import Checked
 
-__all__ = ["AS_JSON", "CONTEXT", "FILE", "MOMENT", "NEW_FILE", "Number"]
+__all__ = ["AS_JSON", "CONTEXT", "FILE", "KEY_FILE", "MOMENT", "NEW_FILE", "Number"]
 
 
 class _File(Checked):
@@ -76,6 +76,21 @@ FILE = _File()
 NEW_FILE = _NewFile()
 MOMENT = _Moment()
 CONTEXT = _Context()
+
+
+def _keep_key_file(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.find_root().params["key_file"] = value
+
+
+# The group takes it too, before the command; the one that stands after it is the one that counts.
+KEY_FILE = click.option(
+    "--key-file",
+    metavar="PATH",
+    expose_value=False,
+    callback=_keep_key_file,
+    help="The key of an encrypted FILE is in PATH; may stand before the command too.",
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 

@@ -33,11 +33,14 @@ _LOOK_AGAIN_S = 0.005
 
 _WRONG = (
     "the key does not open the file: give the one that it was made with, or that rekey() gave it last; "
-    "if this is the one, the beginning of the file is damaged: restore a copy"
+    "if this is the one, the beginning of the file is damaged: restore a copy, "
+    "or move it away with recsys.set_aside() and start anew"
 )
 _NOT_ENCRYPTED = (
     "the file is not encrypted: open it without a key, or export() it and import_() it into a new file with one"
 )
+
+_IN_USE = "something else has the file open, another recommender or another process: close it first, or try again"
 
 
 class Cipher:
@@ -156,6 +159,8 @@ def rekey(writer: Writer, readers: Readers | None, key: Key) -> None:
             new.rekey(writer.db)
         except DATABASE_ERRORS as error:
             failure, likely = translated(error), old
+            if isinstance(failure, BusyError):
+                failure = BusyError(_IN_USE)
         writer.reconnect(likely, old if likely is new else new)
         if writer.cipher is not new:  # The file says what happened.
             raise failure
@@ -257,7 +262,10 @@ def _native(call: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
     except (_driver().Error, _driver().Warning) as error:
         native = getattr(sqlite3, type(error).__name__)(*error.args)
         native.sqlite_errorcode = getattr(error, "sqlite_errorcode", None)
-        raise native from None
+        try:
+            raise native from None
+        finally:
+            del native  # which holds this frame, which would hold it, and with it the statement and its connection
 
 
 class _Cursor:
@@ -312,7 +320,12 @@ class _Connection:
         return _Cursor(self, _native(self._db.cursor))
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> _Cursor:
-        return self.cursor().execute(sql, parameters)
+        cursor = self.cursor()
+        try:
+            return cursor.execute(sql, parameters)
+        except BaseException:
+            cursor.close()  # An open statement would keep the file open beyond the connection's own close.
+            raise
 
     @property
     def in_transaction(self) -> bool:

@@ -10,23 +10,23 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from _thread import RLock, allocate_lock
+from _thread import RLock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from recsys.errors import BusyError, RecsysError, StoreError, WrongKeyError
+from recsys.errors import RecsysError, StoreError, WrongKeyError
 from recsys.log import opening, scan
-from recsys.log.failure import DATABASE_ERRORS, FOREIGN_ERRORS, translated, when_closed, when_doomed, when_forked
+from recsys.log.failure import DATABASE_ERRORS, translated, when_closed, when_doomed, when_forked
+from recsys.log.readers import READERS, Reader, Readers
 
 if TYPE_CHECKING:
     from recsys.log.cipher import Cipher
 
-__all__ = ["Block", "Reader", "Readers", "Writer", "is_open", "view"]
+__all__ = ["Block", "Reader", "Readers", "Writer", "is_open", "refuse", "view"]
 
 _T = TypeVar("_T")
-_MAX_IDLE_READERS = 4
 _get_pid = os.getpid
 
 
@@ -58,8 +58,7 @@ class Writer:
         self.busy_timeout_ms = busy_timeout_ms
         self._path = path
         self._synchronous = synchronous
-        _refuse_inherited(path)
-        _refuse_mixed(path, cipher)
+        refuse(path, cipher)
         with scan.OPENING.lock:
             scan.OPENING.n += 1
         try:
@@ -102,6 +101,7 @@ class Writer:
         self.enter()
         try:
             if not self.depth:
+                self._require_file()
                 self._own_from = None
                 self.cursor.execute("BEGIN IMMEDIATE")
             elif self.doomed:
@@ -142,6 +142,20 @@ class Writer:
         if self.closed:
             self.lock.release()
             raise when_closed()
+
+    def _require_file(self) -> None:
+        """Raise when the file that is open no longer stands at the path: what is written to it would not be found."""
+        if self.file is None:
+            return
+        try:
+            found = os.lstat(self._path)
+            same = (found.st_dev, found.st_ino) == self.file[:2]  # a number that is in use is given to no other file
+        except OSError:
+            same = False
+        if not same:
+            raise StoreError(
+                "the file was moved, replaced or deleted while it was open: put it back, or close it and open it again"
+            )
 
     @property
     def mine(self) -> bool:
@@ -288,120 +302,6 @@ class Block:
         self._writer.leave(commit=error is None)
 
 
-class Reader:
-    """A connection that can only read, used by one reader at a time.
-
-    The lock is held while rows are fetched, so that closing never happens underneath.
-
-    Stability: provisional
-    """
-
-    def __init__(self, path: str, busy_timeout_ms: int, cipher: Cipher | None) -> None:
-        self.lock = allocate_lock()
-        self.closed = False
-        self.db = opening.connect_reader(path, busy_timeout_ms=busy_timeout_ms, cipher=cipher)
-        self.cursor = self.db.cursor()
-        self.side = self.db.cursor()  # for a second query while the first one is still being read
-
-    def begin(self) -> None:
-        """Begin a snapshot, of the first row read."""
-        with self.lock:
-            if self.closed:
-                raise when_closed()
-            self.cursor.execute("BEGIN")
-
-    def finish(self) -> None:
-        """Let go of the snapshot."""
-        with self.lock:
-            if not self.closed and self.db.in_transaction:
-                self.cursor.execute("ROLLBACK")  # This cursor, because a query left half read would hold on to it.
-
-    def close(self) -> None:
-        """Close; a reader in another thread then gets ``ClosedError`` from its next row on."""
-        with self.lock:
-            if self.closed:
-                return
-            self.closed = True
-            self.cursor.close()
-            self.side.close()
-            self.db.close()
-
-
-class Readers:
-    """All reading connections of a store: the idle ones and those in use.
-
-    They belong to whoever reads, not to a thread, so a thread that ends leaves none behind.
-
-    Stability: provisional
-    """
-
-    def __init__(self, path: str, writer: Writer) -> None:
-        self._path = path
-        self._writer = writer
-        self._idle: list[Reader] = []
-        self._all: set[Reader] = set()
-        _READERS.add(self)
-
-    def take(self) -> Reader:
-        """A reader with a snapshot begun."""
-        self.check()
-        try:
-            reader = self._idle.pop()
-        except IndexError:
-            try:
-                reader = Reader(self._path, self._writer.busy_timeout_ms, self._writer.cipher)
-            except FOREIGN_ERRORS as error:
-                raise translated(error) from None
-            self._all.add(reader)
-            if self._writer.closed:
-                self._drop(reader)
-                raise when_closed() from None
-        try:
-            reader.begin()
-        except DATABASE_ERRORS as error:
-            self._drop(reader)
-            raise translated(error) from None
-        return reader
-
-    def give_back(self, reader: Reader) -> None:
-        """End of the reading. In a forked child nothing happens: the connection is the parent's."""
-        if _get_pid() != self._writer.pid:
-            return
-        try:
-            reader.finish()
-        except DATABASE_ERRORS:
-            self._drop(reader)
-            return
-        if reader.closed or len(self._idle) >= _MAX_IDLE_READERS:
-            self._drop(reader)
-        else:
-            self._idle.append(reader)
-
-    def check(self) -> None:
-        """Raise unless this is the right process and the store is open."""
-        if _get_pid() != self._writer.pid:
-            raise when_forked()
-        if self._writer.closed:
-            raise when_closed()
-
-    def close(self) -> None:
-        """Close them all, also those in use."""
-        self._idle.clear()
-        for reader in list(self._all):
-            self._drop(reader)
-
-    def let_go(self) -> None:
-        """Close the idle ones; ``BusyError`` when one is in use."""
-        while self._idle:
-            self._drop(self._idle.pop())
-        if self._all:
-            raise BusyError("something is still being read from the file: finish that first, or try again")
-
-    def _drop(self, reader: Reader) -> None:
-        self._all.discard(reader)
-        reader.close()
-
-
 @contextmanager
 def view(writer: Writer, readers: Readers | None) -> Iterator[tuple[sqlite3.Cursor, sqlite3.Cursor]]:
     """Two cursors on one consistent view, for a read that ends inside the block.
@@ -441,6 +341,15 @@ def is_open(path: str) -> bool:
     return any(writer.file == file for writer in list(_WRITERS))
 
 
+def refuse(path: str, cipher: Cipher | None) -> None:
+    """Refuse a file that this process may not open, or not in this way, because of how it is open already.
+
+    Stability: provisional
+    """
+    _refuse_inherited(path)
+    _refuse_mixed(path, cipher)
+
+
 def _refuse_inherited(path: str) -> None:
     """Refuse a file that the parent of this forked process had open.
 
@@ -475,11 +384,10 @@ def _abandon() -> None:
     import ctypes
 
     scan.OPENING.reset()
-    for owner in (*_WRITERS, *_READERS):
+    for owner in (*_WRITERS, *READERS):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 
 
 _WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()  # every one that is open
-_READERS: weakref.WeakSet[Readers] = weakref.WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recsys.errors import CorruptError, InputError
+from recsys.log import erase
 from recsys.log.connection import Readers, Writer, view
 from recsys.log.rows import check_text
 
@@ -27,10 +28,11 @@ def put(writer: Writer, purpose: str, at_us: int) -> None:
         cursor.execute("INSERT OR IGNORE INTO consents (purpose, at_us) VALUES (?, ?)", (purpose, at_us))
 
 
-def drop(writer: Writer) -> int:
+def drop(writer: Writer, purpose: str | None) -> int:
     """See ``Store.drop_consents``."""
     with writer as cursor:
-        n = cursor.execute("DELETE FROM consents").rowcount
+        n = cursor.execute("DELETE FROM consents WHERE purpose = ?1 OR ?1 IS NULL", (purpose,)).rowcount
         if n:
+            erase.mark(cursor)  # of its words
             writer.bump()  # other processes must notice before they write again
     return n

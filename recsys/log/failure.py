@@ -40,7 +40,13 @@ FOREIGN_ERRORS = (*DATABASE_ERRORS, OSError)
 
 _BUSY = "another process is writing to the file: try again"
 _FULL = "no space is left for the file; nothing was written"
-_DAMAGED = "the file is damaged and was left as it is: restore a copy, or move it aside and start anew"
+_NO_DATABASE = (
+    "the file is not an SQLite database, or its beginning is damaged: choose another path, restore a copy, "
+    "or move it away with recsys.set_aside() and start anew"
+)
+_DAMAGED = (
+    "the file is damaged and was left as it is: restore a copy, or move it away with recsys.set_aside() and start anew"
+)
 
 _NOT_A_DATABASE = 26
 # SQLite's primary result codes, https://www.sqlite.org/rescode.html
@@ -54,7 +60,7 @@ _BY_CODE: Mapping[int, tuple[type[StoreError], str]] = MappingProxyType(
         11: (CorruptError, _DAMAGED),
         13: (FullError, _FULL),
         14: (StoreError, "the file could not be opened: check that its directory exists and may be written"),
-        _NOT_A_DATABASE: (CorruptError, "the file is not an SQLite database: choose another path"),
+        _NOT_A_DATABASE: (CorruptError, _NO_DATABASE),
     }
 )
 _IOERR_SHMSIZE = 10 | (19 << 8)  # The disk was too full for the -shm file.

@@ -13,9 +13,9 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from recsys.errors import BusyError, CorruptError, InputError, RecsysError, StoreError, WrongKeyError
 from recsys.log import schema
@@ -31,10 +31,15 @@ __all__ = [
     "connect_reader",
     "connect_writer",
     "file_id",
+    "is_there",
     "path_of",
     "set_attach_limit",
     "size_of",
+    "sizes_of",
+    "untouched",
 ]
+
+_T = TypeVar("_T")
 
 MEMORY = ":memory:"
 
@@ -57,9 +62,13 @@ WRITER_PRAGMAS: Mapping[str, str | int] = MappingProxyType(
     }
 )
 
+_SIDES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"), ("ballast", "-ballast"))
 _OLDEST_SQLITE = (3, 24, 0)  # for UPSERT
 _ENCRYPTED_PAGE = 4096  # bytes; an encrypted file has whole pages only
-_NO_KEY = "the file is encrypted, or is no SQLite database at all: give its key, or choose another path"
+_NO_KEY = (
+    "the file is encrypted, or its beginning is damaged, or it is no SQLite database at all: give its key; without one "
+    "restore a copy, choose another path, or move it away with recsys.set_aside() and start anew"
+)
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there the check before has to do.
 
@@ -148,6 +157,67 @@ def connect_reader(path: str, *, busy_timeout_ms: int, cipher: Cipher | None = N
     return db
 
 
+def is_there(path: str) -> bool:
+    """Whether a file with any content stands at the path; refuses what is no regular file. Nothing is made or changed.
+
+    Stability: provisional
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise translated(error) from None
+    _refuse_odd(path, found)
+    return found.st_size > 0 and not _is_unborn(path)
+
+
+def untouched(path: str, cipher: Cipher | None, look: Callable[[sqlite3.Connection], _T]) -> _T | None:
+    """What a look at a file that exists gives, without changing a byte and without leaving files beside it.
+
+    Parameters
+    ----------
+    path : str
+        From ``path_of``, of a file for which ``is_there`` holds.
+    cipher : Cipher, optional
+        What it is encrypted with.
+    look : callable
+        Given a connection that can only read; called again when another process wrote meanwhile.
+
+    Returns
+    -------
+    object
+        What ``look`` gave; None, without a look, when the change of its key was interrupted, which only a connection
+        that may write can undo.
+
+    Stability: provisional
+    """
+    while True:
+        before = _traces(path)
+        # Without a WAL the file alone is the truth; `immutable` then takes no lock and makes no -wal and -shm.
+        alone = not (size_of(path + "-wal") or size_of(path + "-journal"))
+        try:
+            if cipher:
+                cipher.accept(path)
+                if size_of(path + "-journal"):
+                    return None
+            elif not alone:
+                _first_page(path)
+            db = _connect(path, "immutable" if alone else "ro", 5000, cipher)
+            try:
+                found = look(db)
+            finally:
+                db.close()
+        except (*FOREIGN_ERRORS, RecsysError) as error:
+            if alone and _traces(path) != before:
+                continue  # Another process is writing: what was read without locks may be half of it.
+            if not cipher and not_a_database(error) and not size_of(path) % _ENCRYPTED_PAGE:
+                raise WrongKeyError(_NO_KEY) from None
+            raise translated(error) from None
+        if not alone or _traces(path) == before:
+            return found
+
+
 def set_attach_limit(db: sqlite3.Connection, limit: int) -> None:
     """How many further files the connection may attach; without effect before Python 3.11.
 
@@ -171,9 +241,7 @@ def file_id(path: str) -> tuple[int, int, int]:
 
 def _create_or_check(path: str) -> None:
     """Create the file when it is absent; refuse what is not a regular file."""
-    for side in ("-wal", "-shm", "-journal", "-ballast"):
-        if os.path.islink(path + side):  # noqa: PTH114 - pathlib is slow to import
-            raise StoreError("a file beside the log is a symbolic link: remove it")
+    _refuse_links_beside(path)
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -187,6 +255,18 @@ def _create_or_check(path: str) -> None:
             raise translated(error) from None
     except OSError as error:
         raise translated(error) from None
+    _refuse_odd(path, found)
+
+
+def _refuse_links_beside(path: str) -> None:
+    for side in ("-wal", "-shm", "-journal", "-ballast"):
+        if os.path.islink(path + side):  # noqa: PTH114 - pathlib is slow to import
+            raise StoreError("a file beside the log is a symbolic link: remove it")
+
+
+def _refuse_odd(path: str, found: os.stat_result) -> None:
+    """Refuse what is not a regular file, or has links beside it."""
+    _refuse_links_beside(path)
     if stat.S_ISLNK(found.st_mode):
         raise StoreError("the path is a symbolic link: give the path of the file itself")
     if not stat.S_ISREG(found.st_mode):
@@ -197,30 +277,7 @@ def _create_or_check(path: str) -> None:
 
 def _examine_untouched(path: str, cipher: Cipher | None) -> None:
     """Refuse a file that is not ours without changing a byte and without leaving files beside it."""
-    while True:
-        before = _traces(path)
-        # Without a WAL the file alone is the truth; `immutable` then takes no lock and makes no -wal and -shm.
-        alone = not (size_of(path + "-wal") or size_of(path + "-journal"))
-        try:
-            if cipher:
-                cipher.accept(path)
-                if size_of(path + "-journal"):
-                    return  # A rekey was interrupted: only a connection that may write can undo it.
-            elif not alone:
-                _first_page(path)
-            db = _connect(path, "immutable" if alone else "ro", 5000, cipher)
-            try:
-                schema.examine(db)
-            finally:
-                db.close()
-        except (*FOREIGN_ERRORS, RecsysError) as error:
-            if alone and _traces(path) != before:
-                continue  # Another process is writing: what was read without locks may be half of it.
-            if not cipher and not_a_database(error) and not size_of(path) % _ENCRYPTED_PAGE:
-                raise WrongKeyError(_NO_KEY) from None
-            raise translated(error) from None
-        else:
-            return
+    untouched(path, cipher, schema.examine)
 
 
 def _first_page(path: str) -> None:
@@ -299,6 +356,14 @@ def size_of(path: str) -> int:
         return os.lstat(path).st_size
     except OSError:
         return 0
+
+
+def sizes_of(path: str) -> dict[str, int]:
+    """Bytes of the file and of those beside it, see ``Store.sizes``.
+
+    Stability: provisional
+    """
+    return {name: size_of(path + side) for name, side in _SIDES}
 
 
 def address(path: str, mode: str) -> str:

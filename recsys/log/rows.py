@@ -277,7 +277,8 @@ def damaged() -> NoReturn:
     Stability: provisional
     """
     raise CorruptError(
-        "a value in the file is damaged; the file was left as it is: restore a copy, or move it aside and start anew"
+        "a value in the file is damaged; the file was left as it is: restore a copy, "
+        "or move it away with recsys.set_aside() and start anew"
     ) from None
 
 

@@ -162,7 +162,7 @@ def examine(db: sqlite3.Connection) -> int:
         kinds = ", ".join(kind for kind in ("table", "index", "view", "trigger") if kind in added) or "definition"
         raise StoreError(
             f"the file's schema is not the one recsys made (unexpected {kinds}): "
-            "on a copy of it drop what was added, or move the file aside and start anew"
+            "on a copy of it drop what was added, or move it away with recsys.set_aside() and start anew"
         )
     return version
 

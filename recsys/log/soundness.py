@@ -11,17 +11,17 @@ from recsys.log.failure import DATABASE_ERRORS, translated
 from recsys.log.opening import size_of
 from recsys.log.rows import EVENT_COLUMNS, ITEM_COLUMNS, Shown, event_of_row, item_of_row, shown_of_rows
 
-__all__ = ["findings"]
+__all__ = ["Finding", "findings", "pages"]
 
 Finding = tuple[str, str, str]
 
-_RESTORE = "restore a copy, or move the file aside and start anew"
+_RESTORE = "restore a copy, or move it away with recsys.set_aside() and start anew"
 
 
 def findings(cursor: sqlite3.Cursor) -> list[Finding]:
     """See ``Store.check``."""
     checks: tuple[tuple[str, Callable[[sqlite3.Cursor], Finding | None]], ...] = (
-        ("pages", _pages),
+        ("pages", pages),
         ("schema", _schema),
         ("events", _events),
         ("slates", _slates),
@@ -39,7 +39,11 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
     return found
 
 
-def _pages(cursor: sqlite3.Cursor) -> Finding | None:
+def pages(cursor: sqlite3.Cursor) -> Finding | None:
+    """What is wrong with the pages of the file; None when they are sound.
+
+    Stability: provisional
+    """
     # Nothing in a plain file; in memory there are no pages that were written. It reads the pages as they stand, and
     # after a power cut one may be torn for which the WAL has another: then only the pages in use are looked at, below.
     (*_, file) = cursor.execute("PRAGMA database_list").fetchone()

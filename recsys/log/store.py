@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from recsys.log.erase import Erasure
     from recsys.log.ledger import Entry
 
-__all__ = ["Store"]
+__all__ = ["Store", "cipher_of"]
 
 Key = tuple[int, str]
 _T = TypeVar("_T")
@@ -92,10 +92,28 @@ class Store:
             raise InputError("busy_timeout_ms: an integer from 0 is needed", field="busy_timeout_ms")
         self._path = opening.path_of(path)
         self._writer = Writer(
-            self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms, cipher=_cipher_of(key)
+            self._path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms, cipher=cipher_of(key)
         )
         self._block = Block(self._writer)
         self._readers = None if self._path == opening.MEMORY else Readers(self._path, self._writer)
+
+    @classmethod
+    def copy_of(cls, path: str, *, key: bytes | Callable[[], bytes] | None = None) -> Store:
+        """A store in memory with all that a file holds, of whatever version; not a byte of the file changes.
+
+        Raises as opening the file does. Cost: O(size of the file), time and memory.
+
+        Stability: provisional
+        """
+        from recsys.log import withheld
+
+        store = cls(opening.MEMORY)
+        try:
+            withheld.copy(path, cipher_of(key), store._writer)
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     @property
     def path(self) -> str:
@@ -374,6 +392,20 @@ class Store:
         """
         return bool(self._outside(ballast.give))
 
+    def stop_reading(self) -> None:
+        """End what is still being read: whoever reads gets ``ClosedError`` from its next row on.
+
+        So that ``erase`` need not wait for it. Nothing in memory, where all rows are read at once.
+
+        Stability: provisional
+        """
+        self._writer.enter()
+        try:
+            if self._readers is not None:
+                self._readers.stop()
+        finally:
+            self._writer.lock.release()
+
     # The catalogue
 
     def put_items(self, items: Iterable[Item]) -> int:
@@ -492,14 +524,16 @@ class Store:
 
         consents.put(self._writer, purpose, at_us)
 
-    def drop_consents(self) -> int:
-        """Note that nothing is allowed any more; how many purposes there were.
+    def drop_consents(self, purpose: str | None = None) -> int:
+        """Note that a purpose is not allowed any more, or none at all; how many purposes there were.
+
+        The same transaction says that an erasure is pending: ``erase`` comes next.
 
         Stability: provisional
         """
         from recsys.log import consents
 
-        return consents.drop(self._writer)
+        return consents.drop(self._writer, purpose)
 
     # The ledger of aggregates
 
@@ -568,15 +602,6 @@ class Store:
 
     # The file
 
-    def compact(self) -> None:
-        """Write the whole file anew (VACUUM), so that nothing deleted is left in its pages. Not inside ``transact``.
-
-        Other stores then observe ``"changed"``. Cost: O(size of the file).
-
-        Stability: provisional
-        """
-        self._writer.maintain(self._writer.vacuum)
-
     def truncate_wal(self, *, wait_ms: int | None = None) -> bool:
         """Fold the WAL into the file and empty it; False when a reader or another process is in the way.
 
@@ -624,7 +649,7 @@ class Store:
         """
         self._writer.enter()
         try:
-            return {name: opening.size_of(self._path + side) for name, side in _FILES}
+            return opening.sizes_of(self._path)
         finally:
             self._writer.lock.release()
 
@@ -654,13 +679,13 @@ class Store:
             self._writer.lock.release()
 
 
-def _cipher_of(key: bytes | Callable[[], bytes] | None) -> Cipher | None:
-    """The key, checked; SQLCipher is loaded only when there is one."""
+def cipher_of(key: bytes | Callable[[], bytes] | None) -> Cipher | None:
+    """The key, checked; SQLCipher is loaded only when there is one.
+
+    Stability: provisional
+    """
     if key is None:
         return None
     from recsys.log.cipher import Cipher
 
     return Cipher(key)
-
-
-_FILES = (("db", ""), ("wal", "-wal"), ("shm", "-shm"), ("ballast", ballast.SIDE))

@@ -118,7 +118,7 @@ class Prior:
         return cls(w0, covariance)
 
     def dump(self, path: str | os.PathLike[str], provenance: dict[str, object]) -> None:
-        """Write the prior and where it came from as readable JSON, rounded to 6 digits."""
+        """Write the prior and where it came from as readable JSON; :meth:`load` gives the same numbers to the bit."""
         document = {
             "feature_version": FEATURE_VERSION,
             "provenance": provenance,
@@ -126,7 +126,7 @@ class Prior:
         }
         parts = [json.dumps(document, indent=1)[:-2]]
         for part, of_regimes in (("w0", self.w0[:, None]), ("P0", self.covariance)):
-            rows = [",\n   ".join(json.dumps(np.round(row, 6).tolist()) for row in rows) for rows in of_regimes]
+            rows = [",\n   ".join(json.dumps(row.tolist()) for row in rows) for rows in of_regimes]
             opened = ("", "") if part == "w0" else ("[\n   ", "\n  ]")
             named = ",\n  ".join(f'"{n}": {opened[0]}{r}{opened[1]}' for n, r in zip(REGIMES, rows, strict=True))
             parts.append(f' "{part}": {{\n  {named}\n }}')

@@ -38,7 +38,7 @@ class Charge:
     Parameters
     ----------
     number : int
-        Of its entry in the ledger; they ascend.
+        Of its entry in the ledger; they ascend, with gaps, since the note that a draw was handed out is an entry too.
     query : str
         What was asked, as canonical JSON.
     epsilon : Fraction
@@ -74,13 +74,14 @@ class Aggregate:
         The person's; stays the host's to close.
     tags : iterable of str
         Which tags to count: 1 to 1,000, distinct, **public**: the same for every person, chosen without looking at
-        any log. Every answer has exactly these, in this order.
+        any log. Every answer has exactly these, in this order; a set, which has none that lasts, is refused. So is
+        a tag of the recommender's ``Settings(never_learn=...)``.
     budget : Fraction or int
-        What all releases from this file may cost together, for the file's lifetime. The smallest budget under which
-        anything was ever charged holds: a later one can only be smaller.
+        What all releases from this file may cost together, for the file's lifetime; 1 when not given. The smallest
+        budget under which anything was ever charged holds: a later one can only be smaller.
     most_per_tag, most_in_all : int
-        At least 1, public: what a tag, and all tags together, count at most. All are lowered in proportion to
-        fit the second, then each to fit the first. More takes more noise, in the same proportion.
+        1 to 1,000,000, 10 when not given, public: what a tag, and all tags together, count at most. All are lowered in
+        proportion to fit the second, then each to fit the first. More takes more noise, in the same proportion.
 
     Raises
     ------
@@ -134,6 +135,8 @@ class Aggregate:
         if not isinstance(rec, Recommender):
             raise InputError("rec: a Recommender is needed", field="rec")
         self._rec = rec
+        if isinstance(tags, (set, frozenset)):  # in another order, another question, at every start
+            raise InputError("tags: a list is needed, since their order is part of the question", field="tags")
         self._tags = tuple(_some(inputs.texts(tags, "tags", "tag", _MOST_TAGS), "tags"))
         self._never_learnt = frozenset(rec._settings.never_learn)  # noqa: SLF001 - the host's own choice
         if not self._never_learnt.isdisjoint(self._tags):
@@ -148,22 +151,23 @@ class Aggregate:
     def release(
         self,
         *,
+        epsilon: Fraction | int,
         kinds: Iterable[str] | None = None,
         since: At = None,
         until: At = None,
-        epsilon: Fraction | int = Fraction(1, 2),
         at: At = None,
     ) -> bytes:
         """Give a noised histogram for release, and note that it was handed out. Sends nothing.
 
         Parameters
         ----------
+        epsilon : Fraction or int
+            What it may cost; more is more exact. No default: whoever answers for the app chooses it. Floats are
+            refused: a budget is kept exactly.
         kinds : iterable of str, optional
             Public. Only events of these kinds; None takes all but slates shown and corrections.
         since, until : datetime or float, optional
             Public. From the first time on, and before the second.
-        epsilon : Fraction or int
-            What it may cost; more is more exact. Floats are refused: a budget is kept exactly.
         at : datetime or float, optional
             What to write into the ledger as the time; None: now. Nothing depends on it.
 
@@ -179,7 +183,9 @@ class Aggregate:
             When an argument is not usable.
         BudgetError
             When it would cost more than is left. Nothing was drawn.
-        PausedError, ClosedError, StoreError
+        PausedError, ConsentError
+            It was not drawn, or not handed out, before, and nothing may be written now. A repeat is a pure read.
+        ClosedError, StoreError
             Nothing was handed out.
 
         Stability: provisional
@@ -189,10 +195,10 @@ class Aggregate:
     def preview(
         self,
         *,
+        epsilon: Fraction | int,
         kinds: Iterable[str] | None = None,
         since: At = None,
         until: At = None,
-        epsilon: Fraction | int = Fraction(1, 2),
         at: At = None,
     ) -> bytes:
         """Give exactly the bytes that ``release`` with the same arguments will give, for the person to look at first.
@@ -202,7 +208,7 @@ class Aggregate:
 
         Parameters
         ----------
-        kinds, since, until, epsilon, at
+        epsilon, kinds, since, until, at
             As in :meth:`release`.
 
         Returns
@@ -217,12 +223,16 @@ class Aggregate:
     def spent(self) -> Fraction:
         """What was charged to this file so far, whichever object did it. A pure read.
 
+        While consent is withheld, also after a withdrawal, the ledger is not looked at, and this is 0.
+
         Stability: provisional
         """
         return _spent(self._entries())
 
     def remaining(self) -> Fraction:
         """What is left of the smallest budget that this file knows of, or that this object was given. A pure read.
+
+        While consent is withheld, also after a withdrawal, the ledger is not looked at, and this is the budget given.
 
         Stability: provisional
         """
@@ -231,6 +241,9 @@ class Aggregate:
 
     def history(self) -> list[Charge]:
         """Everything that was drawn from this file, oldest first, handed out or not. A pure read.
+
+        While consent is withheld, also after a withdrawal, the ledger is not looked at, and this is empty; with consent
+        it is all there again.
 
         Stability: provisional
         """
@@ -249,22 +262,22 @@ class Aggregate:
         if kinds is not None:
             found = _some(inputs.texts(kinds, "kinds", "kind", _MOST_KINDS), "kinds")
             chosen = tuple(sorted(inputs.kind_of(kind) for kind in found))
-        since_us = None if since is None else inputs.moment_of(since, "since")[0]
-        until_us = None if until is None else inputs.moment_of(until, "until")[0]
-        if since_us is not None and until_us is not None and since_us >= until_us:
-            raise InputError("until: a time after since is needed", field="until")
+        since_us, until_us = inputs.span_of(since, until)
         cost = _rational(epsilon, "epsilon")
         return Query(self._tags, self._most_per_tag, self._most_in_all, chosen, since_us, until_us, cost)
 
     def _drawn(self, query: Query, at_us: int, *, release: bool) -> bytes:
         """The one draw there is of a query: found in the ledger, or made, charged and entered there."""
+        payload, noted = _found(self._entries(), query)
+        if payload is not None and (noted or not release):
+            return payload
         gate, store = _inside(self._rec)
         with gate.writing, store().lasting():  # nobody else can charge in between
             return self._entered(store(), query, at_us, release=release)
 
     def _entered(self, store: Store, query: Query, at_us: int, *, release: bool) -> bytes:
         entries = store.releases()
-        payload = next((entry.payload for entry in entries if entry.payload and entry.query == query.text), None)
+        payload, noted = _found(entries, query)
         if payload is None:
             allowed = self._allowed(entries)
             if _spent(entries) + query.epsilon > allowed:
@@ -273,7 +286,7 @@ class Aggregate:
             tally = [(tags, n) for tags, n in tally if self._never_learnt.isdisjoint(tags)]
             payload = query.payload(query.answer(tally, secrets.randbits), allowed)
             store.release(query.text, query.epsilon, at_us, payload)
-        if release and not any(entry.query == query.text and not entry.payload for entry in entries):
+        if release and not noted:
             store.release(query.text, Fraction(0), at_us, b"")
         return payload
 
@@ -290,6 +303,12 @@ class Aggregate:
 def _inside(rec: Recommender) -> tuple[Gate, Callable[[], Store]]:
     """The gate of a recommender, and its log as it is once one is through the gate: consent may exchange it."""
     return rec._gate, lambda: rec._store  # noqa: SLF001 - no public call gives out a tally or the ledger, and none should
+
+
+def _found(entries: Sequence[Entry], query: Query) -> tuple[bytes | None, bool]:
+    """What was drawn for a query, if it was, and whether it was noted that it was handed out."""
+    of_it = [entry.payload for entry in entries if entry.query == query.text]
+    return next(filter(None, of_it), None), b"" in of_it
 
 
 def _spent(entries: Sequence[Entry]) -> Fraction:

@@ -1,9 +1,9 @@
 """Why an item stands where it stands, in terms that add up and in words.
 
-The score is ``w·x`` plus the person's own steering, so an item's distance from
+The score is ``w·x`` plus the person's own steering, and what a prior pack says, ``v·z``; so an item's distance from
 the average candidate splits exactly:
 
-    score_i − mean_j score_j = Σ_f w_f (x_if − mean_j x_jf) + (s_i − mean_j s_j)
+    score_i − mean_j score_j = Σ_f w_f (x_if − mean_j x_jf) + (s_i − mean_j s_j) + Σ_f v_f (z_if − mean_j z_jf)
 
 Terms are summed by group; each group is worded for a person and carries the
 evidence behind it. All of it is copied when the slate is made, so reasons stay
@@ -33,10 +33,24 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS", "Basis", "averages_of", "basis"]
 
 STEER: Final = "steer"
-GROUPS: Final = (*dict.fromkeys(feature.group for feature in FEATURES), STEER)
+_OF_MODEL: Final = tuple(dict.fromkeys(feature.group for feature in FEATURES))
+_OF_PACK: Final = ("taste", "near", "popular")
+GROUPS: Final = (*_OF_MODEL, STEER, *_OF_PACK)
 _MEMBERS: Final = {
-    group: np.array([f.group == group for f in FEATURES]) for group in GROUPS
+    group: np.array([f.group == group for f in FEATURES]) for group in _OF_MODEL
 }  # which features belong to a group
+
+
+class Said(NamedTuple):
+    """What a prior pack says of the items of a slate: features (4, k), their averages and their weights (4,)."""
+
+    features: NDArray[np.float64]
+    average: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def contribution(self, feature: int, position: int) -> float:
+        """Give one feature's part in the item's distance from the average."""
+        return float(self.weights[feature] * (self.features[feature, position] - self.average[feature]))
 
 
 class Basis(NamedTuple):

@@ -7,11 +7,13 @@ makes a fresh one; what comes out are findings.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from recsys.errors import InputError
+from recsys.inputs import path_of, texts
 from recsys.recommender import Recommender
 from recsys.reports import Finding
 from recsys.testing.forensics import digest_of
@@ -63,7 +65,7 @@ def check_ranker(ranker: object, *, paths: Sequence[Any] = (), only: Iterable[st
     AssertionError
         One line a finding.
     InputError
-        When it is no ranker, or a name is unknown.
+        When it is no ranker, a name is unknown, or ``paths`` is no list of paths.
 
     Examples
     --------
@@ -85,7 +87,10 @@ def ranker_findings(ranker: object, *, paths: Sequence[Any] = (), only: Iterable
 
     Stability: provisional
     """
-    names = list(RANKER_CHECKS) if only is None else list(only)
+    if isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable):
+        raise InputError("paths: a list of paths is needed", field="paths")
+    paths = [path_of(path) for path in paths]
+    names = list(RANKER_CHECKS) if only is None else texts(only, "only", "title", len(RANKER_CHECKS), distinct=False)
     if not set(names) <= RANKER_CHECKS.keys():
         raise InputError(f"only: names of checks are needed, of {', '.join(RANKER_CHECKS)}", field="only")
     make = _maker(ranker)

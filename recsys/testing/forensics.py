@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 from recsys.errors import InputError
+from recsys.inputs import path_of
 from recsys.testing import scan
 from recsys.testing.needles import Needle, Needles, labelled, patterns
 from recsys.testing.tripwire import unwatched
@@ -137,12 +138,13 @@ def assert_forgotten(paths: Paths, needles: Needles) -> None:
     Stability: provisional
     """
     __tracebackhide__ = True
+    paths, needles = _listed(paths), labelled(needles)
     report, labels = _scanned(paths, needles)
     if not report.found and not report.unread:
         return
     n = len(report.found)
     lines = [f"{n} {'trace is' if n == 1 else 'traces are'} left of what was to be forgotten:"] if n else []
-    secrets = [pattern for needle in labelled(needles).values() for pattern in patterns(needle).values()]
+    secrets = [pattern for needle in needles.values() for pattern in patterns(needle).values()]
     for f in report.found[:_MOST_SHOWN]:
         where = _shown(f.path, paths, secrets) + (f", {f.within}" if f.within else "")
         times = "1 time" if f.n == 1 else f"{f.n} times"
@@ -157,25 +159,31 @@ def assert_forgotten(paths: Paths, needles: Needles) -> None:
 def assert_private(folder: str | os.PathLike[str]) -> None:
     """Require that no file below a folder can be read or written by group or others: the invariant L2.
 
-    Where files have no such modes (Windows) nothing is required.
+    A file may be given as well. Where files have no such modes (Windows) nothing is required.
 
     Raises
     ------
     AssertionError
         It names the files and their modes.
+    InputError
+        When there is nothing at the path.
 
     Stability: provisional
     """
     __tracebackhide__ = True
+    root = Path(path_of(folder))
+    if not root.exists():
+        raise InputError("folder: it does not exist, so there is nothing to look at", field="folder")
     if os.name == "nt":
         return
     loose = []
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_symlink() or not path.is_file():
+    for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+        if (path.is_symlink() and path != root) or not path.is_file():
             continue
         mode = path.stat().st_mode & 0o777
         if mode & 0o077:
-            loose.append(f"  {path.relative_to(folder)}: mode {mode:04o}, should be {mode & 0o700:04o}")
+            name = path.name if path == root else path.relative_to(root)
+            loose.append(f"  {name}: mode {mode:04o}, should be {mode & 0o700:04o}")
     if loose:
         raise AssertionError("\n".join([f"files that others can read or write: {len(loose)}", *loose]))
 
@@ -208,7 +216,7 @@ class Forensic:
 
     def watch(self, *folders: str | os.PathLike[str]) -> Forensic:
         """Look below these folders and files too; returns itself."""
-        self._folders += [os.fspath(folder) for folder in folders]
+        self._folders += [path_of(folder) for folder in folders]
         return self
 
     def needles(self, *unnamed: Needle, **named: Needle) -> Forensic:
@@ -268,8 +276,8 @@ def _scanned(paths: Paths, needles: Needles) -> tuple[scan.Report, list[str]]:
 
 
 def _listed(paths: Paths) -> list[str]:
-    several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    found = [os.path.abspath(os.fspath(path)) for path in several]
+    several = [paths] if isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable) else list(paths)
+    found = [os.path.abspath(path_of(path)) for path in several]
     if not found:
         raise InputError("paths: none was given, so there is nothing to look at", field="paths")
     if not all(map(os.path.lexists, found)):

@@ -53,6 +53,7 @@ class PrivacyMachine(RuleBasedStateMachine):
     Invariants: F1 (no byte of what was forgotten, nor in a name of a file), its like for what is shown, that it stays
     so when the app is opened again, N1 and N2 as far as Python sees them, L2 (no file that others can read), and U1
     when :meth:`compare` is written. ``as_test()`` gives the test; a failure prints the shortest life that leads to it.
+    A life ends at the first thing that is found, so one run tells of one leak: mend it and run again.
 
     Examples
     --------
@@ -155,6 +156,7 @@ class PrivacyMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """End the life: the first item is forgotten if none was, so that every life tries it, and the app is closed."""
+        __tracebackhide__ = True
         try:
             try:
                 if self._sound and not self._gone and self._items:
@@ -179,6 +181,7 @@ class PrivacyMachine(RuleBasedStateMachine):
     @rule(n=st.integers(1, 3))
     def add_items(self, n: int) -> None:
         """Add new items."""
+        __tracebackhide__ = True  # what it was given are canaries, which pytest would print
         items = [self._new_item() for _ in range(n)]
         self._items |= {item.id: item for item in items}
         self._story += items
@@ -189,6 +192,7 @@ class PrivacyMachine(RuleBasedStateMachine):
     @rule(which=_number, kind=_number)
     def use(self, which: int, kind: int) -> None:
         """Do something with an item."""
+        __tracebackhide__ = True
         item_id = list(self._items)[which % len(self._items)]
         event = self._new_event(item_id, ("click", "play", "skip")[kind % 3])
         self._events.append(event)
@@ -206,6 +210,7 @@ class PrivacyMachine(RuleBasedStateMachine):
     @rule(which=_number)
     def forget_item(self, which: int) -> None:
         """Forget an item."""
+        __tracebackhide__ = True
         with self._told("items forgotten in a life"):
             self._forget(list(self._items)[which % len(self._items)])
 
@@ -221,6 +226,7 @@ class PrivacyMachine(RuleBasedStateMachine):
     # -- inside -----------------------------------------------------------------------------
 
     def _forget(self, item_id: str) -> None:
+        __tracebackhide__ = True
         self._watched(lambda: self.forget(self._app, item_id))
         n = len(self._gone)
         item = self._items.pop(item_id)
@@ -249,6 +255,7 @@ class PrivacyMachine(RuleBasedStateMachine):
             yield f"the value of event {n}", float(event.value or 0.0)
 
     def _look(self, after: str, needles: Mapping[str, Needle] | None = None) -> None:
+        __tracebackhide__ = True
         wanted = self._gone if needles is None else needles
         if wanted:
             self.counts["times the files were looked at"] += 1
@@ -259,6 +266,7 @@ class PrivacyMachine(RuleBasedStateMachine):
                 raise AssertionError(f"after {after}: {error}") from None
 
     def _look_at_answers(self, where: str) -> None:
+        __tracebackhide__ = True
         shown = list(_texts(self._watched(lambda: self.ask(self._app))))
         self.counts["texts shown"] += len(shown)
         for label, needle in self._gone.items():
@@ -267,6 +275,7 @@ class PrivacyMachine(RuleBasedStateMachine):
                 raise AssertionError(f"{where} shows what was forgotten: {label}")
 
     def _compare(self) -> None:
+        __tracebackhide__ = True
         folder = self._root / f"never-knew-{self.counts['twins']}"
         folder.mkdir(mode=0o700)
         self.counts["twins"] += 1
@@ -286,12 +295,14 @@ class PrivacyMachine(RuleBasedStateMachine):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _watched(self, call: Callable[[], _T]) -> _T:
+        __tracebackhide__ = True
         with no_network(allow=self.allow), sealed(self._folder, allow=self.allow):
             return call()
 
     @contextmanager
     def _told(self, what: str, n: int = 1) -> Iterator[None]:
         """Count what the block does; when it fails, the life is over and nothing more is asked of it."""
+        __tracebackhide__ = True
         try:
             yield
         except BaseException:

@@ -20,6 +20,9 @@ from types import FrameType
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from recsys.errors import InputError
+from recsys.inputs import path_of
+
 __all__ = ["Attempt", "Tripped", "Watch", "no_network", "sealed", "unwatched"]
 
 Judge = Callable[[str, "tuple[object, ...]"], bool]  # an audit event and its arguments; True: it may not be
@@ -137,7 +140,15 @@ class Watch:
         self._told = 0
 
     def allow(self, *events: str) -> Watch:
-        """Let these audit events happen from now on, such as ``"subprocess.Popen"``; returns itself."""
+        """Let these audit events happen from now on, such as ``"subprocess.Popen"``; returns itself.
+
+        Raises
+        ------
+        InputError
+            When one is no audit event that a tripwire watches for.
+        """
+        if not all(isinstance(event, str) and event in _EVENTS for event in events):
+            raise InputError("allow: one is no audit event that is watched for, as subprocess.Popen is", field="allow")
         self._allowed.update(events)
         if "subprocess.Popen" in events:  # what it is made of
             self._allowed.update(("_posixsubprocess.fork_exec", "os.posix_spawn"))
@@ -183,6 +194,8 @@ def no_network(*, allow: Iterable[str] = ()) -> Iterator[Watch]:
     ------
     Tripped
         In the app where it is tried; and at the block's end when the app swallowed that.
+    InputError
+        When ``allow`` is no list of audit events that are watched for.
 
     Examples
     --------
@@ -197,7 +210,7 @@ def no_network(*, allow: Iterable[str] = ()) -> Iterator[Watch]:
 
     Stability: provisional
     """
-    with _watching(Watch("no_network", _reaches_out).allow(*allow)) as watch:
+    with _watching(Watch("no_network", _reaches_out).allow(*_listed(allow))) as watch:
         yield watch
 
 
@@ -213,7 +226,7 @@ def sealed(*folders: str | os.PathLike[str], allow: Iterable[str] = ()) -> Itera
     Parameters
     ----------
     *folders : paths
-        Where the app may write; none: nowhere.
+        Where the app may write, files or folders that exist; none: nowhere.
     allow : iterable of str
         Audit events to let happen anywhere.
 
@@ -221,11 +234,16 @@ def sealed(*folders: str | os.PathLike[str], allow: Iterable[str] = ()) -> Itera
     ------
     Tripped
         In the app where it is tried; and at the block's end when the app swallowed that.
+    InputError
+        When a folder does not exist, or ``allow`` is no list of audit events that are watched for.
 
     Stability: provisional
     """
-    roots = [os.path.realpath(folder) for folder in folders]
-    with _watching(Watch("sealed", lambda event, arguments: _writes(event, arguments, roots)).allow(*allow)) as watch:
+    roots = [os.path.realpath(path_of(folder)) for folder in folders]
+    if not all(map(os.path.lexists, roots)):
+        raise InputError("folders: one does not exist; make it before it is sealed", field="folders")
+    watch = Watch("sealed", lambda event, arguments: _writes(event, arguments, roots)).allow(*_listed(allow))
+    with _watching(watch):
         yield watch
 
 
@@ -240,6 +258,12 @@ def unwatched() -> Iterator[None]:
         yield
     finally:
         _thread.busy = before
+
+
+def _listed(allow: object) -> list[str]:
+    if isinstance(allow, (str, bytes)) or not isinstance(allow, Iterable):
+        raise InputError("allow: a list of audit events is needed", field="allow")
+    return list(allow)
 
 
 # -- the hook -----------------------------------------------------------------------------

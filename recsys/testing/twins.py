@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Final
 
 from recsys.errors import InputError
+from recsys.inputs import context_of, finite
 from recsys.recommender import Recommender
 from recsys.reports import Explanation, Habit, Profile, Stats, Term
 from recsys.types import Context, Event, Item, Reason, Recommendation
@@ -50,6 +51,8 @@ def assert_never_known(
     ------
     AssertionError
         It names the first thing that differs, such as ``recommend, moment 2, context 0: item 3, score``.
+    InputError
+        When an argument is not usable.
 
     Notes
     -----
@@ -70,8 +73,10 @@ def assert_never_known(
     Stability: provisional
     """
     __tracebackhide__ = True
-    moments = _moments(rec, oracle) if at is None else list(at)
-    settings = _contexts(rec, oracle) if contexts is None else [dict(context) for context in contexts]
+    moments = _moments(rec, oracle) if at is None else [finite(one, "at") for one in _listed(at, "at")]
+    settings = (
+        _contexts(rec, oracle) if contexts is None else [context_of(one) for one in _listed(contexts, "contexts")]
+    )
     if not moments or not settings:
         raise InputError("at, contexts: at least one of each is needed, else nothing is asked", field="at")
     both = [name for name in ("recommend", "rank", "explain", "profile", "stats") if _have(rec, oracle, name)]
@@ -134,6 +139,12 @@ def _have(rec: object, oracle: object, name: str) -> bool:
     return callable(getattr(rec, name, None)) and callable(getattr(oracle, name, None))
 
 
+def _listed(values: object, field: str) -> list[object]:
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise InputError(f"{field}: a list is needed", field=field)
+    return list(values)
+
+
 # -- what to ask ----------------------------------------------------------------------
 
 
@@ -188,10 +199,11 @@ def _plain(value: object) -> object:
 
 
 def _counts(value: object) -> object:
-    """What ``stats`` counts; sizes and checkpoints depend on the way that led there."""
+    """What ``stats`` counts; sizes, checkpoints and what is pending depend on the way that led there."""
     if not isinstance(value, dict):
         return value
-    return {key: part for key, part in value.items() if "bytes" not in key and "checkpoint" not in key}
+    own_way = ("bytes", "checkpoint", "pending")
+    return {key: part for key, part in value.items() if not any(word in key for word in own_way)}
 
 
 def _difference(seen: object, wanted: object) -> str | None:

@@ -175,6 +175,8 @@ def test_forget_takes_an_event_that_explain_named(file: Path) -> None:
 def test_forgetting_what_is_not_there_exits_with_1(file: Path) -> None:
     result = call("forget", file, "--item", MARK, "--yes")
     assert result.exit_code == 1
+    assert "status        nothing matched" in result.stdout
+    assert "erased" not in result.stdout
     assert MARK not in result.output
 
 
@@ -185,7 +187,24 @@ def test_forget_without_a_criterion_is_wrong_usage(file: Path) -> None:
 
 
 def test_everything_stands_alone(file: Path) -> None:
-    assert call("forget", file, "--everything", "--kind", "skip", "--yes").exit_code == 2
+    for more in (["--kind", "skip"], ["--item", MARK], ["--since", "2023-11-16T00:00Z"]):
+        result = call("forget", file, "--everything", *more, "--yes")
+        assert result.exit_code == 2
+        assert "--everything stands alone" in result.stderr
+        assert MARK not in result.output
+
+
+def test_an_empty_span_is_wrong_usage(file: Path) -> None:
+    result = call("forget", file, "--since", "2023-11-16T00:00Z", "--until", "2023-11-15T00:00Z", "--yes")
+    assert result.exit_code == 2
+    assert "after since" in result.stderr
+
+
+def test_what_was_set_aside_is_told_when_it_is_deleted(file: Path) -> None:
+    file.with_name("me.db-aside-1").write_bytes(b"damaged")
+    result = call("forget", file, "--item", "ascension", "--yes")
+    assert result.exit_code == 0
+    assert "set aside     1 damaged logs deleted" in result.stdout
 
 
 def test_forget_erases_nothing_unasked_where_nobody_can_be_asked(file: Path) -> None:

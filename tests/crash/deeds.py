@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from recsys import Event, Recommender, Settings
-from recsys.log import scan
+from recsys.log import Store, scan
 from tests.keyed import KEY
 
 START: Final = 1_700_000_000
@@ -35,6 +35,7 @@ class Life:
         self.synchronous = synchronous
         self.patience_ms = patience_ms
         self.rec: Recommender = None  # type: ignore[assignment]  # until it is opened
+        self.holder: Store | None = None
         self.held: Iterator[Event] | None = None
 
     def open(self) -> None:
@@ -186,13 +187,15 @@ def call(name: str, *arguments: object, **marks: frozenset[Mark]) -> Step:
 
 
 def _hold(life: Life) -> None:
-    """Read on and on, so that a forget stays pending."""
-    life.held = life.rec._store.events()
+    """Read on and on, past the recommender, so that a forget stays pending."""
+    life.holder = Store(life.rec._store.path)
+    life.held = life.holder.events()
     next(life.held)
 
 
 def _let_go(life: Life) -> None:
     life.held.close()
+    life.holder.close()
 
 
 HUSHED: Final = [n for n in range(N_BASE) if event(n).item_id == HUSH]

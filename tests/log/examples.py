@@ -97,6 +97,11 @@ def python(*arguments: str | Path, **options: object) -> subprocess.Popen[str]:
     )
 
 
+def compact(store: Store) -> None:
+    """Write the whole file anew, as an erasure does, and nothing else of it."""
+    store._writer.maintain(store._writer.vacuum)
+
+
 @contextmanager
 def undone(store: Store, error: type[BaseException] = ZeroDivisionError) -> Iterator[None]:
     """A transaction that ends with an exception."""

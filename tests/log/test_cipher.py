@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import random
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys import Recommender
+from recsys import Recommender, Settings
 from recsys.errors import (
     BusyError,
     CorruptError,
@@ -32,7 +33,7 @@ from recsys.errors import (
 from recsys.log import Store, cipher, opening
 from recsys.log.cipher import Cipher
 from tests.keyed import database, needs_cipher
-from tests.log.examples import ROOT, event, item, python, shown
+from tests.log.examples import ROOT, compact, event, item, python, shown
 from tests.properties.eyes import rebuilt_bytes, state_bytes
 
 KEY = hashlib.sha256(b"the key").digest()
@@ -49,7 +50,7 @@ def filled(path: Path, key: bytes | None = KEY, n: int = 300) -> Path:
         store.append([shown(n, "a", "b")], late=False)
         store.put_items([item(f"item-{number}") for number in range(60)])
         store.save_checkpoint(event(7).key, 8, "basis", random.Random(0).randbytes(9_000))
-        store.compact()
+        compact(store)
     return path
 
 
@@ -552,6 +553,23 @@ def test_rekey_waits_for_nobody_and_changes_nothing_when_the_file_is_in_use(tmp_
 
 
 @needs_cipher
+def test_rekey_works_as_soon_as_the_other_recommender_is_closed(tmp_path: Path) -> None:
+    path, settings = tmp_path / "me.db", Settings(busy_timeout_ms=30)
+    gc.disable()  # a cycle of references would keep a connection open
+    try:
+        with Recommender(path, key=KEY, settings=settings) as rec:
+            rec.record("a", at=1_700_000_000)
+            with Recommender(path, key=KEY, settings=settings), pytest.raises(BusyError, match="another recommender"):
+                rec.rekey(OTHER)
+            rec.rekey(OTHER)
+            assert rec.stats().n_events == 1
+    finally:
+        gc.enable()
+    with pytest.raises(WrongKeyError):
+        Store(path, key=KEY)
+
+
+@needs_cipher
 @pytest.mark.parametrize("done", [False, True])
 def test_a_rekey_that_fails_leaves_a_store_that_works_under_the_key_of_the_file(
     tmp_path: Path, done: bool, monkeypatch: pytest.MonkeyPatch
@@ -710,7 +728,7 @@ def test_errors_of_sqlcipher_arrive_as_those_of_sqlite(tmp_path: Path) -> None:
             assert caught.value.sqlite_errorcode & 0xFF == code
         with pytest.raises(sqlite3.ProgrammingError):
             db.execute("SELECT ?", (1, 2))
-        store.compact()
+        compact(store)
 
 
 @needs_cipher

@@ -329,3 +329,19 @@ def test_in_memory_there_is_nothing_to_search() -> None:
         assert store.erase() == Erasure("", 0, 0)
         store.keep_ballast()
         assert not store.give_ballast()
+
+
+def test_the_words_of_a_consent_are_pending_from_the_moment_it_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Store(path) as store:
+        store.put_consent("secret-purpose", 1)
+        store.put_consent("another", 2)
+        assert store.drop_consents("unknown") == 0
+        assert not store.erasure_pending()
+        assert store.drop_consents("secret-purpose") == 1
+        assert store.erasure_pending(), "or a kill would leave them in the file"
+        assert store.consents() == {"another": 2}
+        assert not store.erase().reason
+        assert store.drop_consents() == 1
+        assert not store.erase().reason
+    assert b"secret-purpose" not in path.read_bytes()

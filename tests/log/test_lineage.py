@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recsys.log import Store, connection, opening
 from recsys.log.schema import SCHEMA_VERSION, TABLES
 from tests.keyed import database
-from tests.log.examples import event, item, python, undone
+from tests.log.examples import compact, event, item, python, undone
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ CHANGES: dict[str, Callable[[Store], object]] = {
     "put": lambda store: store.put_items([item("b")]),
     "drop": lambda store: store.drop_items(["a"]),
     "tombstone": lambda store: store.drop_items(["a"], keep_tombstone={"a"}),
-    "compact": lambda store: store.compact(),
+    "compact": compact,
 }
 NOTHING: dict[str, Callable[[Store], object]] = {
     "reading": lambda store: list(store.events()),
@@ -104,7 +104,7 @@ def test_what_another_did_just_before_ones_own_change_is_not_lost(pair: tuple[St
 def test_what_another_did_before_ones_own_compaction_is_not_lost(pair: tuple[Store, Store]) -> None:
     first, second = pair
     first.put_items([item("z")])
-    second.compact()
+    compact(second)
     assert second.observe() == "changed"
 
 
@@ -221,7 +221,7 @@ def test_what_another_changes_beside_ones_own_compaction_is_noticed(
         set_attach_limit = staticmethod(interfering)
 
     monkeypatch.setattr(connection, "opening", Interfered)
-    first.compact()
+    compact(first)
     monkeypatch.undo()
     assert first.observe() == "changed"
     assert [*first.events()] == rest

@@ -15,7 +15,7 @@ from recsys.errors import CheckpointError
 from recsys.log import SCHEMA_VERSION, Store, schema
 from recsys.types import Event, Item
 from tests.keyed import plain_only
-from tests.log.examples import digests, event, foreign, made, python, tamper
+from tests.log.examples import compact, digests, event, foreign, made, python, tamper
 from tests.log.old import make_v1, make_v2
 
 pytestmark = plain_only  # the old files are
@@ -95,12 +95,12 @@ def test_an_old_version_becomes_what_a_fresh_file_is(tmp_path: Path, old: Path, 
 def test_an_upgraded_file_equals_one_that_was_always_new(tmp_path: Path, old: Path, version: int) -> None:
     with Store(old) as store:
         store.drop_checkpoints()
-        store.compact()
+        compact(store)
     with Store(tmp_path / "new.db") as store:
         store.append(events_of(version), late=False)
         store.put_items([item for item, _ in ITEMS])
         store.drop_items([ITEMS[1][0].id], keep_tombstone={ITEMS[1][0].id})
-        store.compact()
+        compact(store)
     rows = []
     for path in (old, tmp_path / "new.db"):
         db = sqlite3.connect(path)

@@ -14,7 +14,7 @@ import pytest
 from recsys.errors import CorruptError, InputError, StoreError, VersionError
 from recsys.log import APPLICATION_ID, SCHEMA_VERSION, Store, opening, schema
 from tests.keyed import plain_only
-from tests.log.examples import digests, event, foreign, made, mode_of, python, tamper
+from tests.log.examples import compact, digests, event, foreign, made, mode_of, python, tamper
 
 PLANTS = {
     "trigger": "CREATE TRIGGER t AFTER DELETE ON events BEGIN INSERT INTO items VALUES (OLD.uid, '', '', '', 0); END",
@@ -39,7 +39,7 @@ def test_every_file_that_is_made_is_private(tmp_path: Path) -> None:
     with Store(tmp_path / "me.db") as store:
         store.append([event(1)], late=False)
         list(store.events())
-        store.compact()
+        compact(store)
         names = sorted(path.name for path in tmp_path.iterdir())
         assert names == ["me.db", "me.db-shm", "me.db-wal"]
         assert {mode_of(tmp_path / name) for name in names} == {0o600}
@@ -217,6 +217,25 @@ def test_a_file_replaced_while_it_is_being_opened_is_refused(tmp_path: Path, mon
         Store(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not move a file that is open")
+@pytest.mark.parametrize("how", ["moved", "replaced", "deleted"])
+def test_a_file_that_no_longer_stands_at_its_path_is_not_written_to(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "me.db"
+    with Store(path) as store:
+        store.append([event(1)], late=False)
+        if how == "replaced":
+            made(tmp_path / "other.db", event(2)).replace(path)
+        elif how == "moved":
+            path.rename(tmp_path / "elsewhere.db")
+        else:
+            path.unlink()
+        with pytest.raises(StoreError, match="open it again"):
+            store.append([event(3)], late=False)
+        if how == "moved":
+            (tmp_path / "elsewhere.db").rename(path)
+            store.append([event(3)], late=False)
+
+
 def test_many_threads_may_create_the_same_file(tmp_path: Path) -> None:
     failures: list[BaseException] = []
 
@@ -256,7 +275,7 @@ def test_no_further_file_can_be_attached(tmp_path: Path) -> None:
     with Store(tmp_path / "me.db") as store:
         if not hasattr(store._writer.db, "setlimit"):
             pytest.skip("limits need Python 3.11")
-        store.compact()
+        compact(store)
         with pytest.raises(sqlite3.OperationalError, match="too many attached"):
             store._writer.db.execute("ATTACH ':memory:' AS other")
 

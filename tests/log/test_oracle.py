@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from recsys.errors import InputError
 from recsys.log import Store
 from recsys.types import Event, Item
-from tests.log.examples import HOSTILE, contexts, ids, scalars
+from tests.log.examples import HOSTILE, compact, contexts, ids, scalars
 
 few_ids = st.sampled_from(HOSTILE)
 times = st.integers(0, 12)
@@ -126,7 +126,7 @@ class StoreEqualsDict(RuleBasedStateMachine):
     @rule(how=st.sampled_from(["reopen", "compact", "truncate"]))
     def maintain(self, how: str) -> None:
         if how == "compact":
-            self.store.compact()
+            compact(self.store)
         elif how == "truncate":
             assert self.store.truncate_wal()
         else:

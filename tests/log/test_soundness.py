@@ -12,7 +12,7 @@ from recsys.errors import BusyError, ClosedError, CorruptError, FullError, Input
 from recsys.log import Store
 from recsys.log.failure import translated
 from recsys.types import Item
-from tests.log.examples import event, item, made, shown, tamper
+from tests.log.examples import compact, event, item, made, shown, tamper
 
 WHATS = ["pages", "schema", "events", "slates", "items", "checkpoints", "releases"]
 
@@ -79,7 +79,7 @@ def test_no_finding_carries_content(tmp_path: Path) -> None:
 def test_any_damage_to_the_bytes_ends_in_an_error_of_ours_or_in_none(path: Path) -> None:
     with Store(path) as store:  # more in it, so that most bytes mean something
         store.append([event(number, context={"place": "home"}) for number in range(20, 400)], late=True)
-        store.compact()
+        compact(store)
     sound = path.read_bytes()
     n_refused = n_found = n_unnoticed = 0
     for seed in range(150):
@@ -102,7 +102,7 @@ def test_any_damage_to_the_bytes_ends_in_an_error_of_ours_or_in_none(path: Path)
                     lambda: store.append([event(9)], late=True),
                     lambda: store.delete(items=["a"]),
                     lambda: store.put_items([item("c")]),
-                    store.compact,
+                    lambda: compact(store),
                 ):
                     try:
                         call()

@@ -18,7 +18,7 @@ from recsys.errors import BusyError, ClosedError, ForkedError, FullError, Recsys
 from recsys.log import Store
 from recsys.log.schema import SCHEMA_VERSION, TABLES
 from tests.keyed import database, plain_only
-from tests.log.examples import event, item, made, python, undone
+from tests.log.examples import compact, event, item, made, python, undone
 
 CALLS: dict[str, Callable[[Store], object]] = {
     "transact": lambda store: store.transact().__enter__(),
@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "erasure_pending": lambda store: store.erasure_pending(),
     "keep_ballast": lambda store: store.keep_ballast(),
     "give_ballast": lambda store: store.give_ballast(),
+    "stop_reading": lambda store: store.stop_reading(),
     "put_items": lambda store: store.put_items([item("a")]),
     "drop_items": lambda store: store.drop_items(["a"]),
     "items": lambda store: list(store.items()),
@@ -53,7 +54,6 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "release": lambda store: store.release("q", Fraction(1), 0, b"{}"),
     "lasting": lambda store: store.lasting().__enter__(),
     "tally": lambda store: store.tally(),
-    "compact": lambda store: store.compact(),
     "truncate_wal": lambda store: store.truncate_wal(),
     "rekey": lambda store: store.rekey(b"k" * 32),
     "sizes": lambda store: store.sizes(),
@@ -62,8 +62,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
 
 # They read no table, or tell what is wrong otherwise.
 NOT_OF_TABLES = {
-    *("transact", "lasting", "observe", "compact", "truncate_wal", "sizes", "check"),
-    *("erase", "keep_ballast", "give_ballast", "destroy_set_aside"),
+    *("transact", "lasting", "observe", "truncate_wal", "sizes", "check"),
+    *("erase", "keep_ballast", "give_ballast", "destroy_set_aside", "stop_reading"),
 }
 
 
@@ -211,12 +211,12 @@ def test_a_busy_store_waits_for_its_timeout(tmp_path: Path) -> None:
         assert store.n_events() == 2
 
 
-@pytest.mark.parametrize("name", ["compact", "truncate_wal"])
-def test_what_cannot_be_part_of_a_transaction_says_so(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("call", [compact, CALLS["truncate_wal"]])
+def test_what_cannot_be_part_of_a_transaction_says_so(tmp_path: Path, call: Callable[[Store], object]) -> None:
     with Store(tmp_path / "me.db") as store, store.transact():
         store.append([event(1)], late=False)
         with pytest.raises(StoreError, match="inside a transaction"):
-            CALLS[name](store)
+            call(store)
 
 
 @pytest.mark.parametrize("path", ["file", ":memory:"])

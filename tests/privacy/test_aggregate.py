@@ -113,9 +113,9 @@ def test_what_was_steered_shown_or_removed_is_not_counted(rec: Recommender) -> N
 
 def test_kinds_in_another_order_are_the_same_query_and_tags_in_another_order_are_not(rec: Recommender) -> None:
     aggregate = Aggregate(rec, tags=TAGS)
-    assert aggregate.release(kinds=["a", "b"]) == aggregate.release(kinds=["b", "a"])
+    assert aggregate.release(kinds=["a", "b"], epsilon=HALF) == aggregate.release(kinds=["b", "a"], epsilon=HALF)
     assert aggregate.spent() == HALF
-    Aggregate(rec, tags=TAGS[::-1]).release(kinds=["a", "b"])
+    Aggregate(rec, tags=TAGS[::-1]).release(kinds=["a", "b"], epsilon=HALF)
     assert aggregate.spent() == 1
 
 
@@ -127,14 +127,14 @@ def test_asking_again_is_free_and_gives_the_same_bytes_whatever_has_changed(tmp_
     path = tmp_path / "me.db"
     with filled(path) as rec:
         aggregate = Aggregate(rec, tags=TAGS)
-        first = aggregate.release()
+        first = aggregate.release(epsilon=HALF)
         rec.record_many([{"item_id": "horses", "at": START + 100 + n} for n in range(20)])
-        assert aggregate.release() == first
+        assert aggregate.release(epsilon=HALF) == first
         rec.forget(everything=True)
-        assert aggregate.release() == first
+        assert aggregate.release(epsilon=HALF) == first
         assert (aggregate.spent(), aggregate.remaining()) == (HALF, HALF)
     with Recommender(path) as rec:
-        assert Aggregate(rec, tags=TAGS).release() == first
+        assert Aggregate(rec, tags=TAGS).release(epsilon=HALF) == first
         assert [charge.payload for charge in Aggregate(rec, tags=["x"]).history()] == [first]
 
 
@@ -187,15 +187,15 @@ def test_a_preview_is_what_is_released_later_and_is_paid_once(tmp_path: Path) ->
     path = tmp_path / "me.db"
     with filled(path) as rec:
         aggregate = Aggregate(rec, tags=TAGS)
-        seen = aggregate.preview(at=START)
+        seen = aggregate.preview(at=START, epsilon=HALF)
         assert [charge.released_at_us for charge in aggregate.history()] == [None]
         assert aggregate.spent() == HALF
-        assert aggregate.preview() == seen
+        assert aggregate.preview(epsilon=HALF) == seen
         rec.record("horses")
     with Recommender(path) as rec:
         aggregate = Aggregate(rec, tags=TAGS)
-        assert aggregate.release(at=START + 9) == seen
-        assert aggregate.release(at=START + 99) == seen
+        assert aggregate.release(at=START + 9, epsilon=HALF) == seen
+        assert aggregate.release(at=START + 99, epsilon=HALF) == seen
         (charge,) = aggregate.history()
         assert (charge.at_us, charge.released_at_us) == (START * 1_000_000, (START + 9) * 1_000_000)
         assert (charge.number, charge.epsilon, charge.payload) == (1, HALF, seen)
@@ -205,8 +205,10 @@ def test_a_preview_is_what_is_released_later_and_is_paid_once(tmp_path: Path) ->
 
 def test_a_preview_cannot_be_drawn_until_it_pleases(rec: Recommender) -> None:
     aggregate = Aggregate(rec, tags=TAGS)
-    assert len({aggregate.preview() for _ in range(20)}) == 1
-    assert len({Aggregate(filled(), tags=TAGS).preview() for _ in range(20)}) > 10  # though the noise is what it is
+    assert len({aggregate.preview(epsilon=HALF) for _ in range(20)}) == 1
+    assert (
+        len({Aggregate(filled(), tags=TAGS).preview(epsilon=HALF) for _ in range(20)}) > 10
+    )  # though the noise is what it is
 
 
 steps = st.tuples(
@@ -266,7 +268,7 @@ def test_a_charge_is_on_the_disk_before_the_bytes_are_given_whatever_the_setting
 
     monkeypatch.setattr(Store, "release", spy)
     with filled(tmp_path / "me.db") as rec:
-        Aggregate(rec, tags=TAGS).release()
+        Aggregate(rec, tags=TAGS).release(epsilon=HALF)
     assert levels == [2, 2]
 
 
@@ -276,7 +278,7 @@ def test_a_draw_that_is_not_charged_is_noticed(tmp_path: Path, monkeypatch: pyte
         aggregate = Aggregate(rec, tags=TAGS, budget=1)
         monkeypatch.setattr(aggregates, "_spent", lambda _: Fraction(0))
         for kind in "abc":
-            aggregate.release(kinds=[kind])
+            aggregate.release(kinds=[kind], epsilon=HALF)
         monkeypatch.undo()
         assert aggregate.spent() > 1
 
@@ -285,7 +287,7 @@ def test_a_ledger_with_a_gap_releases_nothing_more(tmp_path: Path) -> None:
     path = tmp_path / "me.db"
     with filled(path) as rec:
         aggregate = Aggregate(rec, tags=TAGS)
-        aggregate.release()
+        aggregate.release(epsilon=HALF)
     for damage in ("DELETE FROM releases WHERE number = 1", "UPDATE releases SET payload = x'7b7d', number = 1"):
         tamper(path, damage)
         with Recommender(path) as rec:
@@ -337,6 +339,8 @@ def test_an_epsilon_or_a_budget_that_is_no_positive_rational_is_refused(rec: Rec
     [
         ("tags", {"tags": []}),
         ("tags", {"tags": "jazz"}),
+        ("tags", {"tags": {"jazz", "rock"}}),
+        ("tags", {"tags": frozenset(["jazz"])}),
         ("tags", {"tags": ["a", "a"]}),
         ("tags", {"tags": [""]}),
         ("tags", {"tags": [1]}),
@@ -371,7 +375,7 @@ def test_an_argument_that_is_not_usable_is_refused(rec: Recommender, field: str,
 def test_a_query_that_is_not_usable_costs_nothing(rec: Recommender, field: str, query: dict) -> None:
     aggregate = Aggregate(rec, tags=TAGS)
     with pytest.raises(InputError) as caught:
-        aggregate.release(**query)
+        aggregate.release(epsilon=HALF, **query)
     assert caught.value.field == field
     assert aggregate.spent() == 0
 
@@ -383,8 +387,8 @@ def test_something_else_than_a_recommender_is_refused() -> None:
 
 
 CALLS: dict[str, Callable[[Aggregate], object]] = {
-    "release": lambda aggregate: aggregate.release(),
-    "preview": lambda aggregate: aggregate.preview(),
+    "release": lambda aggregate: aggregate.release(epsilon=HALF),
+    "preview": lambda aggregate: aggregate.preview(epsilon=HALF),
     "spent": lambda aggregate: aggregate.spent(),
     "remaining": lambda aggregate: aggregate.remaining(),
     "history": lambda aggregate: aggregate.history(),
@@ -402,7 +406,7 @@ def test_while_paused_nothing_is_drawn_and_reading_goes_on(tmp_path: Path, name:
     path = tmp_path / "me.db"
     with filled(path) as rec:
         aggregate = Aggregate(rec, tags=TAGS)
-        aggregate.release(kinds=["play"])
+        aggregate.release(kinds=["play"], epsilon=HALF)
         rec.pause()
         before = path.read_bytes()
         if name in WRITES:
@@ -413,6 +417,28 @@ def test_while_paused_nothing_is_drawn_and_reading_goes_on(tmp_path: Path, name:
         assert path.read_bytes() == before
         rec.resume()
         CALLS[name](aggregate)
+
+
+def test_an_epsilon_has_to_be_chosen(rec: Recommender) -> None:
+    aggregate = Aggregate(rec, tags=TAGS)
+    for call in (aggregate.release, aggregate.preview):
+        with pytest.raises(TypeError, match="epsilon"):
+            call()
+
+
+def test_what_was_drawn_can_be_had_again_while_paused(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with filled(path) as rec:
+        aggregate = Aggregate(rec, tags=TAGS)
+        released = aggregate.release(epsilon=HALF)
+        previewed = aggregate.preview(epsilon=HALF, kinds=["play"])
+        rec.pause()
+        before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+        assert aggregate.release(epsilon=HALF) == aggregate.preview(epsilon=HALF) == released
+        assert aggregate.preview(epsilon=HALF, kinds=["play"]) == previewed
+        with pytest.raises(PausedError):
+            aggregate.release(epsilon=HALF, kinds=["play"])  # to hand it out is to be noted
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -474,7 +500,7 @@ def test_forgetting_everything_gives_no_budget_back_and_leaves_only_what_was_rel
 def test_a_ledger_changes_nothing_that_is_learnt(tmp_path: Path) -> None:
     with filled(tmp_path / "me.db") as rec, Recommender(tmp_path / "me.db") as other:
         before = other.recommend(5, at=START + 50)
-        Aggregate(rec, tags=TAGS).release()
+        Aggregate(rec, tags=TAGS).release(epsilon=HALF)
         assert other._store.observe() == "grown"  # nothing to learn anew
         assert [r.score for r in other.recommend(5, at=START + 50)] == [r.score for r in before]
 
@@ -499,8 +525,8 @@ LEAKS: dict[str, Callable[[Recommender, str], object]] = {
     "a budget": lambda rec, text: Aggregate(rec, tags=[text], budget=text),
     "a clamp": lambda rec, text: Aggregate(rec, tags=[text], most_per_tag=text),
     "an epsilon": lambda rec, text: Aggregate(rec, tags=[text]).release(epsilon=text),
-    "kinds": lambda rec, text: Aggregate(rec, tags=[text]).release(kinds=[text, text]),
-    "a time": lambda rec, text: Aggregate(rec, tags=[text]).preview(since=text),
+    "kinds": lambda rec, text: Aggregate(rec, tags=[text]).release(kinds=[text, text], epsilon=HALF),
+    "a time": lambda rec, text: Aggregate(rec, tags=[text]).preview(since=text, epsilon=HALF),
     "over the budget": lambda rec, text: Aggregate(rec, tags=[text]).preview(kinds=[text], epsilon=2),
     "a recommender": lambda _, text: Aggregate(text, tags=[text]),
 }
@@ -523,7 +549,7 @@ def test_no_error_tells_what_was_given_or_what_is_in_the_log(name: str) -> None:
 def test_no_repr_tells_a_tag_or_a_count(rec: Recommender) -> None:
     """L1."""
     aggregate = Aggregate(rec, tags=TAGS)
-    aggregate.release()
+    aggregate.release(epsilon=HALF)
     (charge,) = aggregate.history()
     assert not any(word in repr(aggregate) + repr(charge) for word in ("jazz", "rock", "counts"))
 
@@ -565,11 +591,13 @@ def test_without_consent_nothing_is_drawn_and_the_budget_outlives_a_withdrawal(t
     with Recommender(tmp_path / "me.db", settings=Settings(require_consent=True)) as rec:
         aggregate = Aggregate(rec, tags=TAGS)
         with pytest.raises(ConsentError):
-            aggregate.release()
+            aggregate.release(epsilon=HALF)
         rec.consent("counting")
         aggregate.release(epsilon=HALF)
         rec.withdraw()
         with pytest.raises(ConsentError):
-            aggregate.release(kinds=["play"])
+            aggregate.release(epsilon=HALF)
+        assert (aggregate.history(), aggregate.spent(), aggregate.remaining()) == ([], 0, 1)
         rec.consent("counting again")
+        assert [charge.number for charge in aggregate.history()] == [1]
         assert aggregate.spent() == HALF

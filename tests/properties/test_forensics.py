@@ -186,7 +186,8 @@ def held_back(folder: Path, searcher: Searcher, how: str, reader: str) -> list[b
         with opened(":memory:", settings=SETTINGS) as never_known:
             never_known.record_many(EVENTS[:1])
             assert state_bytes(rec) == state_bytes(never_known)
-        assert rec.maintain() is True
+        assert rec.maintain() is False, "a further call could do no more now"
+        assert rec.stats().erasure_pending
         assert rec.forget(kinds=["nothing"]).status == "pending"
         if how == "open while it reads":
             rec.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from recsys import Event, PausedError, Recommender, Settings
 from recsys.gate import Gate
 from recsys.testing import strategies as some
+from tests.keyed import database
 from tests.properties.eyes import file_digest, moment, rebuilt_bytes, state_bytes
 
 SETTINGS: Final = Settings(synchronous="normal", checkpoint_events=16)
@@ -116,6 +118,32 @@ def test_a_byte_written_while_paused_is_noticed(tmp_path: Path) -> None:
             stay(rec, ["stats"], tmp_path)
     finally:
         READS["stats"] = quiet
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_read_that_finds_a_damaged_checkpoint_leaves_it_to_the_next_write(tmp_path: Path, *, paused: bool) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=SETTINGS) as rec:
+        rec.record_many([{"item_id": "a", "at": some.START + n} for n in range(70)])
+        rec.maintain(1_000)
+        if paused:
+            rec.pause()
+        assert rec.stats().n_checkpoints > 0
+        with closing(database(path)) as other:
+            other.execute("UPDATE checkpoints SET blob = x'00'")
+            other.execute("PRAGMA schema_version = 1000")  # as another recommender says that it changed something
+        before = file_digest(path)
+        with pytest.warns(RuntimeWarning, match="damaged checkpoint"):
+            rec.recommend(3)
+        rec.check()
+        assert file_digest(path) == before
+        n_damaged = rec.stats().n_checkpoints
+        if paused:
+            rec.resume()
+        rec.record("a", at=some.START + 100)
+        assert n_damaged > 0
+        assert sum(size == 1 for *_, size in rec._store.checkpoints()) == 0, "the next write drops it"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
 
 
 def test_resume_lets_writes_through_again_and_nothing_was_missed(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from recsys import ForkedError, Recommender, Settings, live
+from recsys import BusyError, Event, ForkedError, Recommender, Settings, evaluate, live, portable
 from recsys.log import connection
 from recsys.testing import strategies as some
 from tests.properties.eyes import moment, rebuilt_bytes, state_bytes
@@ -47,7 +48,8 @@ def act(rec: Recommender, number: int, n: int, draw: random.Random, folder: Path
         rec.profile()
         rec.stats()
     else:
-        assert rec.export(folder / f"{number}-{n}.jsonl") >= len(uids)
+        with suppress(BusyError):  # another thread forgets something meanwhile
+            assert rec.export(folder / f"{number}-{n}.jsonl") >= len(uids)
     return uids
 
 
@@ -116,6 +118,76 @@ def test_without_the_lock_the_crowd_is_noticed(tmp_path: Path, monkeypatch: pyte
         lock, rec._gate.lock = rec._gate.lock, _NoLock()  # type: ignore[assignment]
         assert faults(rec, tmp_path) != []
         rec._gate.lock = lock
+
+
+def beside(work: Callable[[], Any]) -> Any:
+    """Do it in another thread, to its end; what it gave."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(work()))
+    thread.start()
+    thread.join(60)
+    return found[0]
+
+
+FORGETTING: Final[dict[str, Callable[[Recommender], Any]]] = {
+    "forget": lambda rec: rec.forget(items=["i0"]),
+    "withdraw": lambda rec: rec.withdraw(),
+}
+
+
+@pytest.mark.parametrize("deed", FORGETTING)
+@pytest.mark.parametrize("reading", ["export", "evaluate"])
+def test_what_is_forgotten_beside_a_reading_is_erased_at_once_and_the_reading_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: str, deed: str
+) -> None:
+    """A reader in the way would make it pending, after the whole busy timeout."""
+    receipts = []
+    with Recommender(tmp_path / "me.db", settings=SETTINGS) as rec:
+        rec.record_many([{"item_id": f"i{n % 5}", "at": some.START + n} for n in range(50)])
+        plain = portable._plain
+
+        def forgetting(event: Event) -> dict[str, object]:
+            if not receipts:
+                receipts.append(beside(lambda: FORGETTING[deed](rec)))
+            return plain(event)
+
+        monkeypatch.setattr(portable, "_plain", forgetting)
+        monkeypatch.setattr(evaluate, "evaluate_log", lambda events, *_: [forgetting(event) for event in events])
+        with pytest.raises(BusyError, match="forgotten"):
+            rec.export(tmp_path / "all.jsonl") if reading == "export" else rec.evaluate()
+        assert receipts[0].status == "erased"
+        assert not (tmp_path / "all.jsonl").exists(), "nothing of it is left in what was begun"
+        monkeypatch.undo()
+        assert rec.export(tmp_path / "all.jsonl") == rec.stats().n_events
+
+
+def test_what_is_recorded_beside_a_reading_does_not_disturb_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Recommender(tmp_path / "me.db", settings=SETTINGS) as rec:
+        rec.record_many([{"item_id": f"i{n % 5}", "at": some.START + n} for n in range(50)])
+        plain = portable._plain
+
+        def recording(event: Event) -> dict[str, object]:
+            beside(lambda: rec.record("late", at=some.START - 1))
+            return plain(event)
+
+        monkeypatch.setattr(portable, "_plain", recording)
+        assert rec.export(tmp_path / "all.jsonl") == 50
+        assert rec.stats().n_events == 100
+
+
+def test_a_consent_withdrawn_beside_a_reading_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(SETTINGS, require_consent=True)) as rec:
+        rec.consent("reading", at=some.START)
+        rec.record("a", at=some.START)
+        write = portable.write
+
+        def withdrawing(*arguments: Any) -> int:
+            assert beside(rec.withdraw).status == "erased"
+            return write(*arguments)
+
+        monkeypatch.setattr(portable, "write", withdrawing)
+        with pytest.raises(BusyError, match="forgotten"):
+            rec.export(tmp_path / "all.jsonl")
 
 
 def test_closing_while_others_ask_gives_them_closed_errors_and_nothing_else(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -309,3 +309,11 @@ def test_what_is_no_ranker_is_refused(ranker: object) -> None:
 def test_the_name_of_no_check_is_refused() -> None:
     with pytest.raises(InputError):
         check_ranker(Sound, only=["well dressed"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"only": 5}, {"only": [5]}, {"only": [[]]}, {"paths": 5}, {"paths": "me.db"}, {"paths": [5]}]
+)
+def test_what_is_no_list_of_checks_or_paths_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        check_ranker(lambda: Recommender(":memory:"), **wrong)

@@ -260,3 +260,32 @@ def test_the_process_that_looks_loads_the_standard_library_only() -> None:
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", [5, None, b"bytes", "", "not there"], ids=repr)
+def test_what_does_not_exist_is_not_found_private_or_forgotten(path: object, tmp_path: Path) -> None:
+    given = tmp_path / "not there" if path == "not there" else path
+    for look in (
+        lambda: assert_private(given),
+        lambda: assert_forgotten(given, [TITLE]),
+        lambda: assert_forgotten([tmp_path, given], [TITLE]),
+        lambda: find_traces(given, [TITLE]),
+        lambda: Forensic().watch(given).needles(TITLE).assert_gone(),
+    ):
+        with pytest.raises(InputError):
+            look()
+
+
+def test_one_file_is_looked_at_too(tmp_path: Path) -> None:
+    file = tmp_path / "mine"
+    file.touch(mode=0o600)
+    assert_private(file)
+    file.chmod(0o640)
+    with pytest.raises(AssertionError, match="mine: mode 0640, should be 0600"):
+        assert_private(file)
+
+
+def test_paths_and_needles_may_be_iterators(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text(TITLE)
+    with pytest.raises(AssertionError, match="  mine: needle 0, as utf-8,"):
+        assert_forgotten(iter([tmp_path]), iter([TITLE]))

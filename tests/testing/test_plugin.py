@@ -20,7 +20,7 @@ PAGE: Final = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 
 def ran(folder: Path, *options: str) -> str:
     """Run pytest on a folder, as a host would; gives what it printed."""
-    command = [sys.executable, "-m", "pytest", "-p", "recsys_pytest", "-p", "no:cacheprovider", "--tb=short", "-q"]
+    command = [sys.executable, "-m", "pytest", "-p", "recsys_pytest", "-p", "no:cacheprovider", "-q"]
     done = subprocess.run(
         [*command, f"--rootdir={folder}", f"--basetemp={folder / 'tmp'}", *options, str(folder)],
         cwd=folder,
@@ -75,6 +75,16 @@ def test_at_the_end(app):
     pass
 
 
+@pytest.fixture
+def begun(no_network):
+    import socket
+    socket.gethostbyname("localhost")
+
+
+def test_at_the_beginning(begun):
+    pass
+
+
 def test_written_elsewhere(sealed_dir):
     try:
         Path(__file__).with_name("elsewhere").write_text("x")
@@ -119,6 +129,7 @@ ENDS: Final = {
     "test_allowed": "",
     "test_unguarded": "",
     "test_at_the_end": "ERROR",
+    "test_at_the_beginning": "ERROR",
     "test_written_elsewhere": "FAILED",
     "test_readable": "FAILED",
     "test_written_inside": "",
@@ -137,6 +148,7 @@ def test_the_fixtures_fail_what_they_should_and_nothing_else(tmp_path: Path) -> 
     assert {name: ends.get(name, "") for name in ENDS} == ENDS, told
     assert len(re.findall(r"^def test_", HOST, re.MULTILINE)) == len(ENDS)
     assert not (tmp_path / "elsewhere").exists()
+    assert len(re.findall(r"^ERROR .*::test_at_the_beginning", told, re.MULTILINE)) == 1, "told once"
     for said in (
         r"no_network: 1 tried, and the errors were swallowed:\n  socket.getaddrinfo at test_host.py:\d+, in reach",
         r"sealed: 1 tried, and the errors were swallowed:\n  open at test_host.py:\d+, in test_written_elsewhere",
@@ -164,9 +176,11 @@ def test_the_bug_of_the_example_is_found_as_the_documentation_shows_it(tmp_path:
     told = example(tmp_path, "app.py")
     assert "2 failed" in told
     (shown,) = (block.text for block in documents.blocks(PAGE) if block.language == "text")
-    missing = [line for line in shown.splitlines() if not re.search(rf"^{re.escape(line)}$", told, re.MULTILINE)]
+    assert not re.search(r"\b(id|of|tag|note|place)-[0-9a-f]{16}", told), "a canary, where pytest shows arguments"
+    lines = [line.removeprefix("E").strip() for line in shown.splitlines()]
+    missing = [line for line in lines if not re.search(rf"^E +{re.escape(line)}$", told, re.MULTILINE)]
     assert missing == [] or sys.version_info < (3, 11)  # before, notes are printed in another place
-    assert shown.splitlines()[0] in told
+    assert lines[0] in told
 
 
 def test_the_mended_example_passes(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import pytest
 
-from recsys import Recommender
+from recsys import InputError, Recommender
 from recsys.testing import Tripped, assert_forgotten, no_network, sealed, tripwire
 
 NOWHERE: Final = ("127.0.0.1", 9)
@@ -261,3 +261,19 @@ def test_what_a_hook_cannot_see_is_what_the_documentation_says(inside: Path) -> 
     page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
     for limit in ("ATTACH", "C extension", "multiprocessing", "seccomp", "tripwire"):
         assert limit in page
+
+
+@pytest.mark.parametrize("allow", ["socket.connect", 5, ["socket.conect"], ["open", 3], [None]], ids=repr)
+def test_what_is_no_list_of_audit_events_is_not_allowed(allow: Any) -> None:
+    for watched in (no_network, sealed):
+        with pytest.raises(InputError) as caught, watched(allow=allow):
+            pass
+        assert caught.value.field == "allow"
+    with no_network() as watch, pytest.raises(InputError):
+        watch.allow("socket.connect", "nonsense")
+
+
+@pytest.mark.parametrize("folder", [5, None, b"bytes", "", "a\0b", "not there"], ids=repr)
+def test_what_does_not_exist_cannot_be_sealed(folder: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError), sealed(tmp_path / folder if folder == "not there" else folder):
+        pass

@@ -134,3 +134,11 @@ def test_adapters_need_moments_and_a_method_to_ask() -> None:
             assert_never_known(Adapter(rec), Adapter(oracle))
         with pytest.raises(InputError, match="recommend"):
             assert_never_known(object(), object(), at=[0.0], contexts=[{}])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"at": 5}, {"at": ["noon"]}, {"at": [None]}, {"contexts": 5}, {"contexts": [5]}, {"contexts": {"a": 1}}]
+)
+def test_what_is_no_list_of_moments_or_contexts_is_refused(wrong: dict[str, Any]) -> None:
+    with Recommender(":memory:") as rec, pytest.raises(InputError):
+        assert_never_known(rec, rec, **wrong)

@@ -20,7 +20,7 @@ from tests.wall.outside import OUTSIDE, named_user
 __all__ = ["QUICK", "main"]
 
 ROOT: Final = Path(__file__).parents[2]
-QUICK: Final = ("tests/wall/test_session.py", "tests/rank/test_slate.py", "tests/learn/test_moment.py")
+QUICK: Final = ("tests/wall/test_session.py", "tests/learn/test_moment.py")
 _SHOWN_CALLS: Final = 20
 
 

@@ -12,11 +12,15 @@ import os
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
-__all__ = ["CANNOT", "abi", "confine", "main", "why_not"]
+__all__ = ["CANNOT", "USAGE", "abi", "confine", "main", "why_not"]
 
 CANNOT: Final = 125
+USAGE: Final = (
+    "usage: python -m tests.wall.confined FOLDER ARGUMENT... (a folder that exists, then Python's own arguments)"
+)
 _CREATE, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every machine
 _PATH_BENEATH: Final = 1
 _NO_NEW_PRIVS: Final = 38
@@ -75,6 +79,9 @@ def confine(folder: str | os.PathLike[str]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run Python with all but the first of these arguments, confined to the folder that the first names."""
+    if len(arguments) < 2 or not Path(arguments[0]).is_dir():
+        print(USAGE, file=sys.stderr, flush=True)
+        return 2
     reason = why_not()
     if reason:
         print(reason, file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ from typing import Final
 
 from tests.wall.outside import MARK, named_user
 
-__all__ = ["KILLING", "SEALED_TO_DEATH", "main", "seal", "why_not"]
+__all__ = ["KILLING", "SEALED_TO_DEATH", "USAGE", "main", "seal", "why_not"]
 
 KILLING: Final[Mapping[str, str]] = {
     "socket": "every way out begins with one, AF_UNIX to a daemon of the host included",
@@ -49,6 +49,8 @@ KILLING: Final[Mapping[str, str]] = {
     "msgget": "the same",
 }
 """System calls that end the process that makes them, each with the reason."""
+
+USAGE: Final = "usage: python -m tests.wall.sealed [--or-say-why] ARGUMENT... (Python's own)"
 
 SEALED_TO_DEATH: Final = 128 + int(getattr(signal, "SIGSYS", 31))
 
@@ -84,6 +86,9 @@ def seal() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run Python with these arguments inside the filter; returns its exit status."""
     lenient = arguments[:1] == ["--or-say-why"]
+    if not arguments[lenient:]:
+        print(USAGE, file=sys.stderr, flush=True)
+        return 2
     command = [sys.executable, *arguments[lenient:]]
     reason = why_not()
     if reason:

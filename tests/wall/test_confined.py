@@ -48,6 +48,14 @@ def test_a_planted_write_outside_is_refused_and_inside_it_is_not(write: str, tmp
     assert listed(inside) != before
 
 
+@pytest.mark.parametrize("arguments", [[], ["{folder}"], ["{folder}/absent", "-c", "pass"]])
+def test_without_a_folder_and_something_to_run_the_usage_is_said(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert confined.main([word.format(folder=tmp_path) for word in arguments]) == 2
+    assert capsys.readouterr().err == f"{confined.USAGE}\n"
+
+
 def test_a_refused_write_is_a_permission_error() -> None:
     done = run_confined(ROOT / "docs", "-c", "import os\ntry: open('x', 'w')\nexcept OSError as e: os._exit(e.errno)")
     assert done.returncode == errno.EACCES

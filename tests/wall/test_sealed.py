@@ -63,6 +63,12 @@ def test_the_seal_passes_on_how_a_program_ended() -> None:
     assert run_sealed("-c", "import os; os.abort()").returncode == 128 + 6
 
 
+@pytest.mark.parametrize("arguments", [[], ["--or-say-why"]])
+def test_without_something_to_run_the_usage_is_said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert sealed.main(arguments) == 2
+    assert capsys.readouterr().err == f"{sealed.USAGE}\n"
+
+
 def test_the_user_has_a_name_inside_the_seal_without_a_question_to_a_daemon() -> None:
     nobody = {name: value for name, value in os.environ.items() if name not in ("LOGNAME", "USER", "LNAME", "USERNAME")}
     done = run_sealed("-c", "import getpass; print(getpass.getuser())", env=nobody)
