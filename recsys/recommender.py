@@ -18,6 +18,7 @@ from recsys.errors import InputError, StoreError
 from recsys.inputs import At, EventLike, ItemLike
 from recsys.keeping import asked_once
 from recsys.prior import Prior
+from recsys.prior.start import start_of
 from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
 from recsys.settings import Settings
@@ -26,6 +27,7 @@ from recsys.types import Context, Event, Item, Slate
 if TYPE_CHECKING:
     from recsys.log import Store
     from recsys.log.deletion import Deleted
+    from recsys.prior import Pack
     from recsys.reports import Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
 __all__ = ["Recommender"]
@@ -46,8 +48,9 @@ class Recommender(Duties):
         the extra ``encrypted``. None: the file is plain. A lost key cannot be replaced.
     settings : Settings, optional
         None takes the defaults.
-    prior : Prior or str or os.PathLike, optional
-        Where the model starts; a path is read as a prior's JSON file. None takes the one that ships with recsys.
+    prior : Prior or Pack or str or os.PathLike, optional
+        Where the model starts; a path is read as a prior's JSON file or as a prior pack. None takes the prior that ships
+        with recsys. A pack also tells what people do with the app's items; what it says is added to the scores.
 
     Raises
     ------
@@ -87,12 +90,13 @@ class Recommender(Duties):
         *,
         key: bytes | Callable[[], bytes] | None = None,
         settings: Settings | None = None,
-        prior: Prior | str | os.PathLike[str] | None = None,
+        prior: Prior | Pack | str | os.PathLike[str] | None = None,
     ) -> None:
         inputs.path_of(path)
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
-        super().__init__(path, key, settings or Settings(), Prior.of(prior))
+        start, self._knowledge = start_of(prior)
+        super().__init__(path, key, settings or Settings(), start)
 
     def __enter__(self) -> Recommender:
         return self
@@ -313,7 +317,8 @@ class Recommender(Duties):
         with self._gate.reading:
             self._sync()
             pool = self._everything(without, keep)
-            return slate(self._live.state, self._catalogue, pool, question, k=most, explore=temperature, seed=drawn)
+            state, stock, told = self._live.state, self._catalogue, self._knowledge
+            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
 
     def rank(
         self,
@@ -351,7 +356,8 @@ class Recommender(Duties):
             self._sync()
             state = self._live.state
             pool = given(ids, state.behaviour, self._catalogue, state.steers)
-            return slate(state, self._catalogue, pool, question, k=most, explore=temperature, seed=drawn)
+            stock, told = self._catalogue, self._knowledge
+            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
 
     def explain(self, item_id: str, *, at: At = None, context: Context | None = None) -> Explanation:
         """Give every term of an item's score among all candidates, and the events behind it. A pure read.
@@ -368,7 +374,8 @@ class Recommender(Duties):
             events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
             if mask is not None:  # what was never learnt explains nothing
                 events = [event for event in events if mask.seen(event) is not None]
-            return explanation(self._live.state, self._catalogue, self._everything((), None), question, wanted, events)
+            state, pool = self._live.state, self._everything((), None)
+            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge)
 
     def profile(self) -> Profile:
         """Give what was learnt, readable. A pure read. O(items with events).

@@ -9,8 +9,8 @@ to whoever does not know it. What is kept of each:
 
 * ``popular``: the logarithm of its share of all uses;
 * ``into`` and ``out``, ``(n, d)`` in single bytes: what using it says of what comes next, and for what it speaks itself.
-  The taste at a moment is ``u = Σ_k M_k Σ_j λ_kj into_j`` over the last uses ``j``, with weights ``λ_kj`` that fade by half
-  every ``half_life_k`` uses and have length 1; an item's part in it is ``out·u + bias``;
+  The taste at a moment is ``u = Σ_k M_k Σ_j λ_kj into_j`` over the last uses ``j``, with weights ``λ_kj`` that fade by
+  half every ``half_life_k`` uses and have length 1; an item's part in it is ``out·u + bias``;
 * ``near``: which items are used within a few uses of it, and how much oftener than usual.
 """
 
@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from recsys.digest import blake2b
 from recsys.errors import InputError
 from recsys.learn.features import FEATURE_VERSION
+from recsys.prior.features import PACK_FEATURES
 from recsys.prior.weights import Prior
 
-__all__ = ["LASTS", "MAGIC", "PACK_FEATURES", "VERSION", "Pack", "key_of", "looks_like", "write"]
+__all__ = ["LASTS", "MAGIC", "VERSION", "Pack", "key_of", "write"]
 
 MAGIC: Final = b"recsys pack\n"
 VERSION: Final = 1
@@ -40,9 +41,6 @@ _MAX_HEADER: Final = 1 << 20
 _MAX_ITEMS: Final = 5_000_000
 _MAX_FACTORS: Final = 128  # bytes times eleven-bit integers then sum exactly in single precision
 _LIMITS: Final = {"weights": 1e4, "mix": 1e4, "half_lives": 1e12, "scales": 1e4}
-
-# What a pack says of a candidate; the weights of these stand in the pack.
-PACK_FEATURES: Final = ("taste", "near", "popular", "unused")
 
 # name: dtype, shape in letters (n items, d factors, k half-lives, e pairs, f features, r regimes), whether it may miss.
 _ARRAYS: Final[Mapping[str, tuple[str, str]]] = {
@@ -67,15 +65,6 @@ _RANKER: Final[Mapping[str, tuple[str, str]]] = {"w0": ("<f8", "rx"), "P0": ("<f
 def key_of(item_id: str) -> int:
     """Give the number under which a pack keeps an item."""
     return int.from_bytes(blake2b(item_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-def looks_like(path: str | os.PathLike[str]) -> bool:
-    """Whether the file begins as a pack does; False where it cannot be read."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
 
 
 @final
@@ -239,7 +228,10 @@ def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
         raise InputError("the pack is too large", field="prior")
     begin, keys = a["near_begin"], a["keys"]
     sound = (
-        all(np.isfinite(a[name]).all() for name in ("popular", "bias", "scales", "mix", "near_unit", "unknown", "weights"))
+        all(
+            np.isfinite(a[name]).all()
+            for name in ("popular", "bias", "scales", "mix", "near_unit", "unknown", "weights")
+        )
         and all(np.abs(a[name]).max(initial=0.0) <= most for name, most in _LIMITS.items())
         and bool((a["half_lives"] > 0).all())
         and bool((keys[1:] > keys[:-1]).all())

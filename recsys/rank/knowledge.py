@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
-from recsys.prior.pack import LASTS, PACK_FEATURES, Pack
+from recsys.prior.features import PACK_FEATURES
+from recsys.prior.pack import LASTS, Pack
 from recsys.rank.candidates import Pool
 
-__all__ = ["GROUPS_OF_PACK", "Knowledge", "Told"]
+__all__ = ["Knowledge", "Told"]
 
-GROUPS_OF_PACK: Final = ("taste", "near", "popular", "unused")  # the group of each pack feature's reason
 _NEAR_LASTS: Final = 10
 _NEAR_HALF_LIFE: Final = 2.0  # uses
 _LARGEST: Final = 1023.0  # of a taste in units: times 127, times 128 factors, sums are exact in single precision
@@ -51,11 +51,13 @@ class Told(NamedTuple):
 
     def offsets(self) -> NDArray[np.float64]:
         """Give what is added to each column's score, shape (n_columns,)."""
-        return self.total[self.rows] + self.weights[_UNUSED] * self.unused
+        given: NDArray[np.float64] = self.total[self.rows] + self.weights[_UNUSED] * self.unused
+        return given
 
     def offsets_untouched(self) -> NDArray[np.float64]:
         """Give what is added to the score of each untouched candidate, shape (n_untouched,)."""
-        return self.total[self.rows_untouched] + self.weights[_UNUSED]
+        given: NDArray[np.float64] = self.total[self.rows_untouched] + self.weights[_UNUSED]
+        return given
 
     def features(self, rows: NDArray[np.int32], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Give the features of some candidates, shape (4, n)."""
@@ -113,7 +115,7 @@ class Knowledge:
         return int(self._rows([item_id])[0])
 
     def _taste(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
-        """``out·u + bias`` of every item; ``u`` in whole units, so that equal items score equally wherever they stand."""
+        """``out·u + bias`` of every item; ``u`` in whole units, so that equal items score alike wherever they stand."""
         if not len(rows):
             return self._bias
         fading = np.exp2(-np.arange(len(rows)) / self.pack.half_lives[:, None])
@@ -123,7 +125,7 @@ class Knowledge:
         unit = float(np.abs(u).max()) / _LARGEST
         if not unit > 0.0:
             return self._bias
-        score = self._out @ np.rint(u / unit)
+        score: NDArray[np.float32] = self._out @ np.rint(u / unit)
         score *= np.float32(unit)
         return np.append(score, np.float32(0.0)) + self._bias
 

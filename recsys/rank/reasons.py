@@ -23,6 +23,7 @@ from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURES
 from recsys.learn.layout import OWN_RING
 from recsys.learn.moment import Moment
+from recsys.prior.features import PACK_FEATURES
 from recsys.rank.candidates import Pool
 from recsys.rank.words import Evidence, daypart, phrase
 from recsys.types import Reason
@@ -30,7 +31,7 @@ from recsys.types import Reason
 if TYPE_CHECKING:
     from recsys.reports import Term
 
-__all__ = ["GROUPS", "Basis", "averages_of", "basis"]
+__all__ = ["GROUPS", "Basis", "Said", "averages_of", "basis"]
 
 STEER: Final = "steer"
 _OF_MODEL: Final = tuple(dict.fromkeys(feature.group for feature in FEATURES))
@@ -78,6 +79,7 @@ class Basis(NamedTuple):
     last_title: str
     under: tuple[tuple[NDArray[np.int32], NDArray[np.uint32]], ...]
     newest_s: float
+    said: Said | None = None
 
     def contributions(self, position: int) -> NDArray[np.float64]:
         """Give each feature's part in the item's distance from the average, shape (n_features,)."""
@@ -96,23 +98,42 @@ class Basis(NamedTuple):
         ]
         offset = float(self.offsets[position])
         given.append(Term(STEER, STEER, offset, self.offset_average, 1.0, offset - self.offset_average))
+        if self.said is not None:
+            given += [
+                Term(
+                    f"pack_{name}",
+                    _OF_PACK[i] if i < len(_OF_PACK) else "frequency",
+                    float(self.said.features[i, position]),
+                    float(self.said.average[i]),
+                    float(self.said.weights[i]),
+                    self.said.contribution(i, position),
+                )
+                for i, name in enumerate(PACK_FEATURES)
+            ]
         return tuple(given)
 
     def reasons(self, position: int) -> tuple[Reason, ...]:
         """Give the groups' reasons, the greatest contribution first. Their contributions add up."""
         parts = self.contributions(position)
         found = []
-        for group in GROUPS:
+        for group in GROUPS if self.said is not None else (*_OF_MODEL, STEER):
             if group == STEER:
                 contribution = float(self.offsets[position]) - self.offset_average
+            elif group in _OF_PACK:
+                contribution = self._said(_OF_PACK.index(group), position)
             else:
                 contribution = float(parts[_MEMBERS[group]].sum())
+                if group == "frequency":
+                    contribution += self._said(len(_OF_PACK), position)
             if contribution:
                 evidence = self._evidence(group, position)
                 text = phrase(group, contribution, evidence)
                 found.append(Reason(text, group, contribution, evidence.n_events, evidence.last_at))
         found.sort(key=lambda reason: (-reason.contribution, reason.group))
         return tuple(found)
+
+    def _said(self, feature: int, position: int) -> float:
+        return 0.0 if self.said is None else self.said.contribution(feature, position)
 
     def _evidence(self, group: str, position: int) -> Evidence:
         uses = int(self.uses[position])
@@ -138,7 +159,7 @@ class Basis(NamedTuple):
             n, at = self.shown if group == "fatigue" else self.against
             count = int(n[position])
             return evidence.counted(count, float(at[position]) if count else None)
-        if group == STEER:
+        if group == STEER or group in _OF_PACK:
             return evidence.counted(0, None)
         return evidence
 
@@ -152,6 +173,7 @@ def basis(
     columns: Sequence[int],
     last_title: str,
     averages: tuple[NDArray[np.float64], float],
+    said: Said | None = None,
 ) -> Basis:
     """Copy what the reasons of these columns need; ``averages`` from :func:`averages_of`. O(n_features · n_columns)."""
     b = behaviour
@@ -179,6 +201,7 @@ def basis(
         last_title=last_title,
         under=tuple((b.cue_item[r].copy(), b.cue_at[r].copy()) for r in rows),
         newest_s=b.newest_s,
+        said=said,
     )
 
 

@@ -143,6 +143,18 @@ _WORDS: Final[Mapping[str, Mapping[bool, Callable[[Evidence], str]]]] = {
         True: lambda e: "others were turned down" if not e.n_events else "you turned this down",
         False: lambda e: f"you turned this down {_times(e.n_events)}" if e.n_events else "others were turned down less",
     },
+    "taste": {
+        True: lambda _: "people who used the same as you go on to this",
+        False: lambda _: "people who used the same as you go on to other things",
+    },
+    "near": {
+        True: lambda e: f"it goes with {e.last_title}" if e.last_title else "it goes with what you used last",
+        False: lambda e: f"other things go with {e.last_title or 'what you used last'} more",
+    },
+    "popular": {
+        True: lambda _: "many people use this",
+        False: lambda _: "others are used by more people",
+    },
     "steer": {
         True: lambda _: "you asked for more like this",
         False: lambda _: "you asked for less like this",
