@@ -171,12 +171,12 @@ class Keeping:
         with self._store.transact():
             self._sync()
             slots, catalogue, mask = self._live.state.behaviour.slots, self._catalogue, self._live.mask
-            gone = [i for i in ids if (i in catalogue.items or i in slots) and i not in catalogue.removed]
-            tombstones = {item_id for item_id in gone if item_id in slots}
-            if mask is not None:  # what the log says of these was never learnt, nor may it be from now on
-                tombstones |= self._store.mentions(mask.items.intersection(gone))
+            there = [item_id for item_id in ids if item_id not in catalogue.removed]
+            learnt = slots.keys() & there  # the log says something of these; of the others it may too, unlearnt
+            tombstones = learnt | self._store.mentions(set(there) - learnt)
+            gone = [item_id for item_id in there if item_id in catalogue.items or item_id in tombstones]
             self._store.put_items([Item(item_id) for item_id in tombstones if item_id not in catalogue.items])
-            self._store.drop_items(gone, keep_tombstone=tombstones, keep_tags=mask.tags if mask else frozenset())
+            self._store.drop_items(gone, keep_tombstone=tombstones)
         self._catalogue.drop(gone, tombstones)
         if mask is not None:
             self._hide(mask.lacking(set(gone) - tombstones))
@@ -199,12 +199,19 @@ class Keeping:
         with self._store.transact():
             self._sync()
             self._gate.require_consent()
-            self._store.put_items(inputs.items_of(items + removed))
-            self._store.drop_items(gone, keep_tombstone=set(gone), keep_tags=set(self._settings.never_learn))
+            checked = inputs.items_of(items + removed)
+            self._store.put_items([*checked[: len(items)], *map(self._buried, checked[len(items) :])])
+            self._store.drop_items(gone, keep_tombstone=set(gone))
             coarse = [self._coarse(event) for event in events]
             n = len(self._store.append(sorted(coarse, key=lambda event: event.key), late=True))
         self._renew()
         return n
+
+    def _buried(self, item: Item) -> Item:
+        """Give a removed item with its own tags and those that it has here: a sensitive one may be among either."""
+        found = self._store.item(item.id)
+        tags = dict.fromkeys((*(found[0].tags if found else ()), *item.tags))
+        return Item(item.id, "", tuple(tags)[: inputs.LIMITS["tags"]])
 
     def _coarse(self, event: Event) -> Event:
         resolution_us = RESOLUTIONS_US[self._settings.time_resolution]

@@ -133,10 +133,13 @@ class Recommender(Keeping):
     def remove(self, ids: Iterable[str]) -> int:
         """Take items out of the catalogue. Their history stays; they are not recommended any more.
 
+        As long as there is any history of an item, its id and tags stay too, and nothing else of it.
+
         Returns
         -------
         int
-            How many of them could be recommended before; unknown ids are left out. O(n).
+            How many of them were in the catalogue or the log; those removed before are left out. O(n), and one pass
+            over the log, in C, when it taught nothing of some of them.
 
         Stability: stable
         """

@@ -341,7 +341,8 @@ def test_a_removed_item_stays_hidden_until_the_log_says_nothing_of_it(tmp_path: 
         rec.record_many([{"item_id": ("secret-item", "b")[n % 2], "at": START + n} for n in range(40)])
         before = learnt(rec)
         assert rec.remove(["secret-item"]) == 1
-        assert [*rec._store.items()] == [(Item("b"), False), (Item("secret-item", tags=("health",)), True)]
+        tags = ("health", "secret-tag")
+        assert [*rec._store.items()] == [(Item("b"), False), (Item("secret-item", tags=tags), True)]
         assert learnt(rec) == before
         rec.export(tmp_path / "all.jsonl")
     with Recommender(path, settings=HIDING) as again:
@@ -353,6 +354,51 @@ def test_a_removed_item_stays_hidden_until_the_log_says_nothing_of_it(tmp_path: 
         assert (receipt.status, receipt.n_events, receipt.n_items) == ("erased", 20, 1)
         assert learnt(again) == before, "it had never been learnt"
     assert b"secret" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("used", [True, False], ids=["used", "only steered"])
+def test_what_a_process_without_the_setting_removed_is_hidden_once_it_is_set(tmp_path: Path, *, used: bool) -> None:
+    path, told = tmp_path / "me.db", [{"item_id": "a", "at": START + n} for n in range(20)]
+    with Recommender(path, settings=FAST) as plain:
+        plain.add(CATALOGUE)
+        plain.record_many(told)
+        if used:
+            plain.record_many([{"item_id": "s1", "at": START + 50 + n} for n in range(20)])
+        plain.steer("s1", 0.5, at=START + 90)
+        assert plain.remove(["s1"]) == 1
+        plain.export(tmp_path / "all.jsonl")
+    with Recommender(path, settings=HIDING) as hiding, Recommender(":memory:", settings=HIDING) as carried:
+        carried.import_(tmp_path / "all.jsonl")
+        with Recommender(":memory:", settings=HIDING) as never:
+            never.record_many(told)
+            assert learnt(hiding) == learnt(carried) == learnt(never)
+        hiding.forget(items=["s1"])
+        assert "s1" not in {item.id for item, _ in hiding._store.items()}
+
+
+def test_a_removed_item_that_is_only_steered_any_more_stays_hidden(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=HIDING) as rec:
+        rec.add(CATALOGUE)
+        uid = rec.record("s1", at=START)
+        rec.steer("s1", 0.5, at=START + 1)
+        rec.remove(["s1"])
+        rec.forget(events=[uid])
+        assert (rec._live.state.steers, rec._live.state.n_events) == ({}, 0)
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+        assert rec.forget(kinds=["steer"]).n_items == 1, "and goes with the last word of it"
+
+
+def test_an_import_takes_no_tag_from_what_is_removed(tmp_path: Path) -> None:
+    with Recommender(":memory:", settings=FAST) as other:
+        other.record("s1", at=START)
+        other.remove(["s1"])
+        other.export(tmp_path / "all.jsonl")
+    with Recommender(tmp_path / "me.db", settings=HIDING) as rec:
+        rec.add(CATALOGUE)
+        rec.record("s1", at=START + 1)
+        rec.import_(tmp_path / "all.jsonl")
+        assert rec._live.state.n_events == 0
+        assert rec._store.item("s1") == (Item("s1", tags=("health", "plain")), True)
 
 
 def test_what_is_hidden_changes_no_checkpoint(tmp_path: Path) -> None:

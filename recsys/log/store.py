@@ -390,13 +390,7 @@ class Store:
         """
         return catalogue.put_items(self._writer, items)
 
-    def drop_items(
-        self,
-        ids: Iterable[str],
-        *,
-        keep_tombstone: AbstractSet[str] = frozenset(),
-        keep_tags: AbstractSet[str] = frozenset(),
-    ) -> int:
+    def drop_items(self, ids: Iterable[str], *, keep_tombstone: AbstractSet[str] = frozenset()) -> int:
         """Take items out of the catalogue; how many rows changed. Unknown ids are left out.
 
         Parameters
@@ -404,13 +398,11 @@ class Store:
         ids : iterable of str
             The items.
         keep_tombstone : set of str
-            Of these the bare id stays, marked as removed; of the others nothing.
-        keep_tags : set of str
-            With an id that stays, those of its tags that are among these.
+            Of these the id and the tags stay, marked as removed; of the others nothing.
 
         Stability: provisional
         """
-        return catalogue.drop_items(self._writer, ids, keep_tombstone, keep_tags)
+        return catalogue.drop_items(self._writer, ids, keep_tombstone)
 
     def items(self) -> Iterator[tuple[Item, bool]]:
         """Every item by id, with whether it was removed. Cost: O(n_items) memory.
