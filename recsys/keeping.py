@@ -237,7 +237,7 @@ class Keeping:
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)
-                live.doubt()
+                self._doubt(ordered[0].key)
             with suppress(StoreError):  # The events are durable: what fails from here on is made good by the next call.
                 if late:
                     self._reload(ordered[0].key)
@@ -284,8 +284,8 @@ class Keeping:
     def _reload(self, near: Key | None = None) -> int:
         """Learn anew, after a change of the log near a key if one is given; returns how many events were folded."""
         self._catalogue.forget_slots()
-        if self._retention is not None:
-            self._retention.restart()
+        if near is None and self._retention is not None:
+            self._retention.doubt(None)
         n_folded = self._live.load(near)
         if self._live.passed:  # kept, so that the next change near it costs less
             with suppress(StoreError):
@@ -348,8 +348,14 @@ class Keeping:
             self._gate.require_consent()
             deleted = delete()
             if deleted.oldest_key is not None:
-                self._live.doubt()
+                self._doubt(deleted.oldest_key)
             return deleted
+
+    def _doubt(self, since: Key) -> None:
+        """Say, before a commit, that the log is about to change from this key on."""
+        self._live.doubt()
+        if self._retention is not None:
+            self._retention.doubt(since)
 
     # -- background work --------------------------------------------------------------------
 
@@ -362,7 +368,7 @@ class Keeping:
         elif self._gate.withheld:
             return
         elif (edge := self._edge(now_us)) is not None:
-            self._retain(edge, budget_ms)
+            self._retain(edge, budget_ms, now_us)
         elif self._live.worth_saving:
             self._save()
 
@@ -372,27 +378,28 @@ class Keeping:
         return not self._gate.withheld and (self._live.worth_saving or self._edge(now_us) is not None)
 
     def _edge(self, now_us: int) -> Key | None:
-        """Give the last key that has to go, None when nothing has to."""
+        """Give a key up to which all has to go, None when nothing has to."""
         return None if self._retention is None else self._retention.edge(self._store, self._live, now_us)
 
-    def _retain(self, edge: Key, budget_ms: float) -> None:
+    def _retain(self, edge: Key, budget_ms: float, now_us: int) -> None:
         """Learn a slice of what stays; when that is all of it, let the rest go."""
         retention = self._retention
-        if retention is None or not retention.step(self._store, self._live, edge, budget_ms):
+        if retention is None or not (retention.hurried or retention.step(self._store, self._live, edge, budget_ms)):
             return
         try:
             with self._store.transact():
                 self._sync()
-                if not retention.begun:
-                    return  # another process changed the log meanwhile, so something else may have to go
-                last, state, newest = retention.take(self._store, self._live)
+                now_edge = self._edge(now_us)  # another process may have changed the log meanwhile
+                if now_edge is None or not (retention.hurried or retention.begun):
+                    return
+                last, state, newest, n_events = retention.take(self._store, self._live, now_edge)
                 deleted = self._store.delete(until=last)
                 self._live.doubt()
         except FullError:
             if not self._store.give_ballast():
                 raise
             return  # and begin again
-        self._live.adopt(state, newest)
+        self._live.adopt(state, newest, n_events)
         self._catalogue.forget_slots()
         self._catalogue.drop(deleted.tombstones, ())
         if self._live.mask is not None:

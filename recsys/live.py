@@ -51,6 +51,7 @@ class Live:
         self.mask = mask
         self.state: State = self.blank()
         self.key: Key | None = None
+        self.n_events = 0  # in the log up to the key, whether learnt or hidden
         self._saved = 0  # events in the newest checkpoint
         self._blob_bytes = 0
         self.n_saved = 0  # checkpoints written since opening
@@ -75,9 +76,9 @@ class Live:
         if seen is not None:
             fold(state, seen)
 
-    def adopt(self, state: State, key: Key | None) -> None:
-        """Take over a state that was folded elsewhere, with the key of its newest event."""
-        self.state, self.key, self.passed = state, key, None
+    def adopt(self, state: State, key: Key | None, n_events: int) -> None:
+        """Take over a state that was folded elsewhere, with the key of its newest event and how many the log has."""
+        self.state, self.key, self.n_events, self.passed = state, key, n_events, None
         self._saved, self._broken = 0, False
 
     def load(self, near: Key | None = None) -> int:
@@ -89,7 +90,9 @@ class Live:
         self._broken, self.passed = True, None
         damaged: list[Key] = []
         self.state, self.key = self._start(damaged)
-        self._saved = self.state.n_events
+        self._saved = self.n_events = self.state.n_events
+        if self.mask is not None:
+            self.n_events = 0 if self.key is None else self._store.n_events(before=self.key) + 1
         n_start = self._saved
         if near is not None:
             self._pass(near)
@@ -102,20 +105,17 @@ class Live:
     def follow(self) -> int:
         """Fold what the log has beyond a sound state; returns how many events."""
         self._broken = True
-        n = 0
+        n_before = self.n_events
         for event in self._store.events(after=self.key):
-            self.fold_into(self.state, event)
-            self.key = event.key
-            n += 1
+            self._next(event)
         self._broken = False
-        return n
+        return self.n_events - n_before
 
     def learn(self, events: Sequence[Event]) -> None:
         """Fold events just appended, in the log's order and all beyond the state."""
         self._broken = True
         for event in events:
-            self.fold_into(self.state, event)
-            self.key = event.key
+            self._next(event)
         self._broken = False
 
     def doubt(self) -> None:
@@ -166,20 +166,20 @@ class Live:
         """Whether the state is, to the byte, what the log teaches. O(events)."""
         return encode(self.rebuilt(), self.basis) == encode(self.state, self.basis)
 
+    def _next(self, event: Event) -> None:
+        self.fold_into(self.state, event)
+        self.key = event.key
+        self.n_events += 1
+
     def _pass(self, near: Key) -> None:
         """Fold up to the last round number of events before ``near``, if that is far, and take a checkpoint there."""
         every = self._settings.checkpoint_events
         n_wanted = self._store.n_events(before=near) // every * every
-        n = self.state.n_events  # or more, where events are hidden from the fold
-        if self.mask is not None:
-            n = 0 if self.key is None else self._store.n_events(before=self.key) + 1
-        if n_wanted - n < every:
+        if n_wanted - self.n_events < every:
             return
         for event in self._store.events(after=self.key, until=near):
-            self.fold_into(self.state, event)
-            self.key = event.key
-            n += 1
-            if n == n_wanted:
+            self._next(event)
+            if self.n_events == n_wanted:
                 self.passed = (event.key, self.state.n_events, encode(self.state, self.basis))
                 return
 

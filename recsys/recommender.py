@@ -547,7 +547,8 @@ class Recommender(Keeping):
         ----------
         budget_ms : float
             0 does nothing. Steps that write are single: one takes milliseconds, an erasure as long as the file is
-            large.
+            large. When the log was changed so often before what was learnt of it that learning what stays began anew
+            three times, all of it is learnt in one step.
         at : datetime or float, optional
             The moment from which ``keep_days`` counts back; None: now.
 
@@ -622,7 +623,7 @@ class Recommender(Keeping):
             behaviour = self._live.state.behaviour
             return Stats(
                 size_bytes=sum(self._store.sizes().values()),
-                n_events=self._live.state.n_events,
+                n_events=self._live.n_events,
                 n_items=len(self._catalogue.items),
                 n_known_items=len(self._catalogue.items.keys() | behaviour.slots.keys()),
                 n_checkpoints=len(checkpoints),

@@ -105,7 +105,7 @@ class Profile:
     Parameters
     ----------
     n_events, n_items : int
-        Events in the log, and items in them.
+        Events that were learnt from, and items in them. :class:`Stats` counts all that the log holds.
     habits : tuple of Habit
         The items used most lately, the strongest sequences, the clearest rhythms.
     weights : mapping of str to (float, float)
@@ -219,6 +219,8 @@ class Evaluation:
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Sizes and counts, no content.
+
+    ``n_events`` is what the log holds, whether it is learnt from or not.
 
     Stability: stable
     """

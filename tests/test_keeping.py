@@ -144,6 +144,66 @@ def test_learning_without_the_old_is_given_up_when_the_log_changes_before_its_en
         assert {"late", "new"} <= {event.item_id for event in rec._store.events()}
 
 
+@pytest.mark.parametrize("change", ["late", "forgotten", "late in another process"])
+def test_it_comes_to_an_end_though_the_log_changes_at_its_beginning_between_all_steps(
+    tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=replace(FAST, keep_events=160)) as rec, Recommender(path, settings=FAST) as other:
+        lived(rec, 400, 600)
+        for n in range(12):
+            rec.maintain(1e-6, at=START + 9 * A_DAY)
+            if rec._store.n_events() <= 160:
+                break
+            if change == "forgotten":
+                rec.forget(events=[[*rec._store.events()][-149].uid])
+            else:
+                (other if "another" in change else rec).record("late", at=START + 255 * 600 + n)
+        assert n < 12 - 1
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_a_late_event_after_what_was_learnt_undoes_nothing(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_events=160)) as rec:
+        lived(rec, 400, 600)
+        steps = 0
+        while rec._store.n_events() > 160:
+            rec.maintain(1e-6, at=START + 9 * A_DAY)
+            if rec._retention.begun:
+                rec.record("late", at=START + 399 * 600 - 1 - steps)
+                steps += 1
+                assert rec._retention.begun
+        assert steps > 3
+        assert not rec._retention.hurried
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_any_uid_of_the_last_moment_before_the_days_to_keep_goes(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_days=2)) as rec:
+        last = (START + 4 * A_DAY) * 1_000_000 - 1
+        rec.record_many([Event(last, "\U0010ffff" * 2, "a"), Event(last + 1, "0", "b")])
+        maintained(rec, START + 5 * A_DAY)
+        assert [event.item_id for event in rec._store.events()] == ["b"]
+
+
+def test_idle_upkeep_counts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted(*_: object, **__: object) -> int:
+        raise AssertionError("the whole log was counted")
+
+    with Recommender(tmp_path / "me.db", settings=replace(HIDING, keep_events=160)) as rec:
+        rec.add(CATALOGUE)
+        rec.record_many([{"item_id": ("s1", "a", "b")[n % 3], "at": START + n} for n in range(150)])
+        maintained(rec, START)
+        monkeypatch.setattr(Store, "n_events", counted)
+        assert not rec.maintain(50, at=START + A_DAY)
+        assert rec.stats().n_events == 150
+        monkeypatch.undo()
+        rec.record_many([{"item_id": ("s1", "a", "b")[n % 3], "at": START + 200 + n} for n in range(150)])
+        maintained(rec, START)
+        assert rec.stats().n_events == rec._store.n_events() == 150
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
 def test_a_clock_that_was_ahead_once_costs_nothing_later(tmp_path: Path) -> None:
     with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_days=30)) as rec:
         lived(rec, 400, 3_600)
@@ -180,7 +240,7 @@ def test_learning_over_a_stale_slice_would_be_noticed(tmp_path: Path, monkeypatc
         lived(rec, 400, 600)
         rec.maintain(1e-6, at=START + 9 * A_DAY)
         rec.maintain(1e-6, at=START + 9 * A_DAY)
-        monkeypatch.setattr(Retention, "restart", lambda _: None)
+        monkeypatch.setattr(Retention, "doubt", lambda *_: None)
         rec.record("late", at=START + 255 * 600 + 1)  # among those that stay, and before what was folded
         while rec._store.n_events() > 200:
             rec.maintain(1e-6, at=START + 9 * A_DAY)
@@ -399,6 +459,25 @@ def test_an_import_takes_no_tag_from_what_is_removed(tmp_path: Path) -> None:
         rec.import_(tmp_path / "all.jsonl")
         assert rec._live.state.n_events == 0
         assert rec._store.item("s1") == (Item("s1", tags=("health", "plain")), True)
+
+
+def test_what_is_held_is_counted_whether_learnt_or_not(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=HIDING) as rec:
+        rec.add(CATALOGUE)
+        rec.record_many([{"item_id": ("s1", "a", "b")[n % 3], "at": START + n} for n in range(90)])
+        assert (rec.stats().n_events, rec.profile().n_events) == (90, 60)
+        maintained(rec, START)
+        assert rec.stats().n_checkpoints
+        uid = rec.record("s2", at=START + 100)
+        rec.record("s2", at=START + 10)
+        assert rec.stats().n_events == 92
+    with Recommender(path, settings=HIDING) as again:
+        assert again.stats().n_events == 92
+        again.add([Item("s2"), Item("b", tags=("faith",))])
+        assert (again.stats().n_events, again.profile().n_events) == (92, 32)
+        again.forget(events=[uid])
+        assert again.stats().n_events == 91 == again._store.n_events()
 
 
 def test_what_is_hidden_changes_no_checkpoint(tmp_path: Path) -> None:
