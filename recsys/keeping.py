@@ -11,12 +11,12 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from recsys import inputs
 from recsys.errors import FullError, StoreError
 from recsys.gate import Gate
-from recsys.live import Live, keyed
+from recsys.live import Live, keyed, rounded
 from recsys.log import Store
 from recsys.mask import mask_of
 from recsys.rank.candidates import Catalogue, Pool, everything_known
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Keeping"]
 
 Key = tuple[int, str]
-
-_ORDERED: Final = 10_000  # a rounded time may be later by such a part of the resolution: its place in the order
 
 
 class Keeping:
@@ -214,11 +212,8 @@ class Keeping:
         return Item(item.id, "", tuple(tags)[: inputs.LIMITS["tags"]])
 
     def _coarse(self, event: Event) -> Event:
-        resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
-        if event.at_us % resolution_us <= resolution_us // _ORDERED:  # rounded already, and in its order
-            return event
         e = event
-        at_us = e.at_us - e.at_us % resolution_us
+        at_us = rounded(e.at_us, RESOLUTIONS_US[self._settings.time_resolution])
         return Event(at_us, e.uid, e.item_id, e.kind, e.offset_min, e.value, e.context, e.slate, e.shown)
 
     # -- events ---------------------------------------------------------------------------
@@ -233,7 +228,10 @@ class Keeping:
                 self._sync()
                 self._gate.require_consent()
                 newest_us = -1 if live.key is None else live.key[0]
-                events = keyed(given_events, newest_us, RESOLUTIONS_US[self._settings.time_resolution])
+                resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
+                events = keyed(
+                    given_events, newest_us, resolution_us, lambda at_us: self._store.newest(before_us=at_us)
+                )
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)

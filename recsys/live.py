@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recsys.prior import Prior
     from recsys.settings import Settings
 
-__all__ = ["Live", "keyed"]
+__all__ = ["Live", "keyed", "rounded"]
 
 Key = tuple[int, str]
 
@@ -34,6 +34,7 @@ _A_DAY_US: Final = 86_400_000_000
 _WORTH_SAVING: Final = 64  # fewer new events than this are folded again at the next open
 _BYTES_AN_EVENT: Final = 2048  # a checkpoint is written once about this many of its bytes per event are due
 _ALL: Final[Key] = (-1, "")  # stands for every checkpoint: the table cannot be read row by row
+_PLACES_US: Final = 10_000  # a rounded time may be later by so much, or such a part of its unit: its place in the order
 _SPREAD: Final = 4.0  # older checkpoints: one for each factor of this in age
 
 
@@ -231,27 +232,74 @@ class Live:
         return surplus
 
 
-def keyed(given_events: list[tuple[Event, bool]], newest_us: int, resolution_us: int = 1) -> list[Event]:
+def keyed(
+    given_events: list[tuple[Event, bool]],
+    newest_us: int,
+    resolution_us: int = 1,
+    newest_before: Callable[[int], Key | None] = lambda _: None,
+) -> list[Event]:
     """Give every event a uid, and those without a time one after all others.
 
     Uids are random but rise in the order given, so events with equal times keep it. When this
     machine's clock stands more than a day before the newest event, the clock is believed. Times are rounded down to
-    the resolution; of events that then fall together with the newest, each comes a microsecond after the one before.
+    the resolution (see ``_rounded``); ``newest_before(at_us)`` gives the log's newest key before a moment.
     """
     drawn = sorted(new_uid() for _ in given_events) if len(given_events) > 1 else [new_uid()]
-    found = []
-    for (event, timed), uid in zip(given_events, drawn, strict=True):
+    if resolution_us > 1:
+        times = _rounded(given_events, newest_us, resolution_us, newest_before)
+    else:
+        times = []
+        for event, timed in given_events:
+            at_us = event.at_us
+            if not timed:
+                if newest_us >= at_us > newest_us - _A_DAY_US:
+                    at_us = newest_us + 1
+                newest_us = max(newest_us, at_us)
+            times.append(at_us)
+    return [
+        _keyed(event, at_us, event.uid or uid)
+        for (event, _), at_us, uid in zip(given_events, times, drawn, strict=True)
+    ]
+
+
+def rounded(at_us: int, resolution_us: int) -> int:
+    """Round a time down, unless it is rounded already and only says its place in the order."""
+    past_us = at_us % resolution_us
+    return at_us if past_us <= _places_us(resolution_us) else at_us - past_us
+
+
+def _places_us(resolution_us: int) -> int:
+    """Give by how much at most a rounded time is later than its unit's beginning."""
+    return max(_PLACES_US, resolution_us // _PLACES_US) if resolution_us > 1 else 0
+
+
+def _rounded(
+    given_events: list[tuple[Event, bool]],
+    newest_us: int,
+    resolution_us: int,
+    newest_before: Callable[[int], Key | None],
+) -> list[int]:
+    """Give the times of events, rounded down, in the order in which they were recorded.
+
+    Each comes a microsecond after the last one that was rounded to the same unit. What stands in that unit at its full
+    time, from before times were rounded, is passed over: no part of it is copied. When the clock steps back, what has
+    no time of its own goes to the newest unit. What has a uid and is rounded keeps its place.
+    """
+    last: dict[int, int] = {}  # of each unit, the newest rounded time in it
+    times = []
+    for event, timed in given_events:
         at_us = event.at_us
-        if resolution_us > 1:
-            at_us -= at_us % resolution_us
-            if timed and not event.uid and at_us == newest_us - newest_us % resolution_us:
-                at_us = newest_us + 1
         if not timed and newest_us >= at_us > newest_us - _A_DAY_US:
-            at_us = newest_us + 1
-        if resolution_us > 1 or not timed:
-            newest_us = max(newest_us, at_us)
-        found.append(_keyed(event, at_us, event.uid or uid))
-    return found
+            at_us = newest_us
+        begin_us = at_us - at_us % resolution_us
+        if begin_us not in last:
+            found = newest_before(begin_us + _places_us(resolution_us)) if begin_us <= newest_us else None
+            last[begin_us] = found[0] if found is not None and found[0] >= begin_us else begin_us - 1
+        at_us = rounded(at_us, resolution_us) if event.uid else last[begin_us] + 1
+        last[begin_us] = max(last[begin_us], at_us)
+        newest_us = max(newest_us, at_us)
+        times.append(at_us)
+    return times
 
 
 def _keyed(event: Event, at_us: int, uid: str) -> Event:

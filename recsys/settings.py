@@ -66,7 +66,9 @@ class Settings:
         ``maintain`` erases the oldest when there are more; a sixteenth more than it has to, so that it need not
         do so again at once; 16 to 100,000,000.
     time_resolution : {"microsecond", "second", "minute", "hour", "day"}
-        Times are rounded down to this before they are written; what is recorded as it happens keeps its order.
+        Times are rounded down to this before they are written. What falls together keeps the order in which it was
+        told, each a microsecond after the one before; what was written at its full time, before this was chosen, comes
+        after what is rounded to the same unit.
     never_learn : iterable of str
         Tags. What the log says of items with one of them is kept, but nothing is ever learnt from it.
     require_consent : bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -268,6 +269,49 @@ def test_times_are_rounded_down_and_the_order_stays(resolution: str) -> None:
         assert [event.uid for event in events] == uids
         if unit_us > 1:
             assert all(event.at_us % unit_us < len(events) for event in events), "less than the places in the order"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS_US)
+def test_what_is_recorded_as_it_happens_stays_in_order_when_the_clock_steps_back(
+    resolution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Recommender(":memory:", settings=Settings(time_resolution=resolution)) as rec:
+        uids = []
+        for clock_s in (20 * 3_600, 20 * 3_600 + 1, -1, -3 * 3_600, 5, 21 * 3_600, 24 * 3_600 - 1, 24 * 3_600, 9):
+            monkeypatch.setattr(time, "time_ns", lambda at=clock_s: (START + at) * 1_000_000_000 + 123_456_789)
+            uids.append(rec.record("a"))
+            uids += rec.record_many([{"item_id": "b"}, {"item_id": "c"}])
+        assert [event.uid for event in rec._store.events()] == uids
+        times = [event.at_us for event in rec._store.events()]
+        assert len(set(times)) == len(times)
+        assert all(at_us % RESOLUTIONS_US[resolution] < len(uids) for at_us in times if resolution != "microsecond")
+
+
+def test_late_events_of_one_unit_come_in_the_order_in_which_they_were_told() -> None:
+    with Recommender(":memory:", settings=Settings(time_resolution="hour")) as rec:
+        rec.record("newest", at=START + 9 * 3_600)
+        told = [f"late{n}" for n in range(40)]
+        for n in range(0, 40, 2):
+            rec.record(told[n], at=START + 3_599 - 60 * n)
+            rec.record_many([{"item_id": told[n + 1], "at": START + 5}, {"item_id": f"x{n}", "at": START + 7_200}])
+        order = [event.item_id for event in rec._store.events()]
+        assert [item_id for item_id in order if item_id.startswith("late")] == told
+        assert order[-1] == "newest"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_nothing_of_a_full_time_from_before_is_copied(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=FAST) as fine:
+        fine.record("old", at=START + 1_234.567_891)
+    with Recommender(path, settings=replace(FAST, time_resolution="hour")) as rec:
+        rec.record("a", at=START + 1_300)
+        rec.record("b", at=START + 1_200)
+        rec.record("c", at=START + 3_600)
+        rec.record_many([Event((START + 1_400) * 1_000_000, "own", "d"), {"item_id": "e", "at": START + 9}])
+        at_us = {event.item_id: event.at_us - START * 1_000_000 for event in rec._store.events()}
+        assert at_us == {"a": 0, "b": 1, "d": 0, "e": 2, "old": 1_234_567_891, "c": 3_600_000_000}
         assert state_bytes(rec) == rebuilt_bytes(rec)
 
 

@@ -233,12 +233,15 @@ class Store:
         with view(self._writer, self._readers) as (cursor, _):
             return int(cursor.execute(f"SELECT COUNT(*) FROM events{condition}", before or ()).fetchone()[0])
 
-    def newest(self) -> Key | None:
-        """The greatest ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
+    def newest(self, *, before_us: int | None = None) -> Key | None:
+        """The greatest ``(at_us, uid)``, or the greatest before a moment; None where there is none.
+
+        Cost: O(log n_events).
 
         Stability: provisional
         """
-        return self._key("ORDER BY at_us DESC, uid DESC LIMIT 1")
+        before = "" if before_us is None else f"WHERE at_us < {before_us:d} "
+        return self._key(f"{before}ORDER BY at_us DESC, uid DESC LIMIT 1")
 
     def oldest(self) -> Key | None:
         """The least ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
