@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -57,7 +57,7 @@ class Live:
         self._blob_bytes = 0
         self.n_saved = 0  # checkpoints written since opening
         self._broken = False
-        self.passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
+        self.passed: list[tuple[Key, int, bytes]] = []  # checkpoints taken on the way, not yet written
         self.load()
 
     @property
@@ -79,36 +79,41 @@ class Live:
 
     def adopt(self, state: State, key: Key | None, n_events: int) -> None:
         """Take over a state that was folded elsewhere, with the key of its newest event and how many the log has."""
-        self.state, self.key, self.n_events, self.passed = state, key, n_events, None
+        self.state, self.key, self.n_events, self.passed = state, key, n_events, []
         self._saved, self._broken = 0, False
 
     def load(self, near: Key | None = None) -> int:
         """Build the state anew from the newest fitting checkpoint; returns how many events were folded.
 
         When that is far before ``near``, where the log was changed, a checkpoint is taken on the way there
-        for the next :meth:`save` to write: changes come in groups.
+        for the next :meth:`save` to write: changes come in groups. When that is far from the end, some are taken on
+        the way to it too, in place of those that knew what was changed.
         """
-        self._broken, self.passed = True, None
+        self._broken, self.passed = True, []
+        n_all = self.n_events
         damaged: list[Key] = []
         self.state, self.key = self._start(damaged)
         self._saved = self.n_events = self.state.n_events
         if self.mask is not None:
             self.n_events = 0 if self.key is None else self._store.n_events(before=self.key) + 1
         n_start = self._saved
-        if near is not None:
-            self._pass(near)
-        self.follow()
+        self.follow(() if near is None else self._places(near, n_all))
         n_folded = self.state.n_events - n_start
         if damaged:  # only now: of a log that is damaged itself not a byte is changed
             self._drop(damaged)
         return n_folded
 
-    def follow(self) -> int:
-        """Fold what the log has beyond a sound state; returns how many events."""
+    def follow(self, places: Collection[int] = ()) -> int:
+        """Fold what the log has beyond a sound state; returns how many events.
+
+        A checkpoint is taken where the log up to there has one of these numbers of events.
+        """
         self._broken = True
         n_before = self.n_events
         for event in self._store.events(after=self.key):
             self._next(event)
+            if self.n_events in places:
+                self.passed.append((event.key, self.state.n_events, encode(self.state, self.basis)))
         self._broken = False
         return self.n_events - n_before
 
@@ -144,14 +149,14 @@ class Live:
         return self.state.n_events - self._saved >= _WORTH_SAVING
 
     def save(self) -> None:
-        """Write the checkpoint taken on the way, or else one of the state, and thin out the older ones. O(items)."""
+        """Write the checkpoints taken on the way, or else one of the state, and thin out the older ones. O(items)."""
         if self.key is None:
             return
-        taken = self.passed or (self.key, self.state.n_events, encode(self.state, self.basis))
-        self.passed = None
-        key, n_events, blob = taken
+        taken = self.passed or [(self.key, self.state.n_events, encode(self.state, self.basis))]
+        self.passed = []
         with self._store.transact():
-            self._store.save_checkpoint(key, n_events, self.basis, blob)
+            for key, n_events, blob in taken:
+                self._store.save_checkpoint(key, n_events, self.basis, blob)
             self._store.drop_checkpoints(self._surplus())
         self._saved, self._blob_bytes = n_events, len(blob)
         self.n_saved += 1
@@ -172,17 +177,20 @@ class Live:
         self.key = event.key
         self.n_events += 1
 
-    def _pass(self, near: Key) -> None:
-        """Fold up to the last round number of events before ``near``, if that is far, and take a checkpoint there."""
+    def _places(self, near: Key, n_all: int) -> set[int]:
+        """Give after how many of about ``n_all`` events to take a checkpoint, where the log was changed at ``near``.
+
+        At the last round number before that, and between there and the end, if that is far, at distances from the end
+        that grow as :meth:`_surplus` has them.
+        """
         every = self._settings.checkpoint_events
-        n_wanted = self._store.n_events(before=near) // every * every
-        if n_wanted - self.n_events < every:
-            return
-        for event in self._store.events(after=self.key, until=near):
-            self._next(event)
-            if self.n_events == n_wanted:
-                self.passed = (event.key, self.state.n_events, encode(self.state, self.basis))
-                return
+        n_near = self._store.n_events(before=near) // every * every
+        places = {n_near}
+        distance = max(every, self._blob_bytes // _BYTES_AN_EVENT)
+        while n_all - n_near > _SPREAD * distance:
+            places.add((n_all - distance) // every * every)
+            distance *= int(_SPREAD)
+        return {n for n in places if n - self.n_events >= every}
 
     def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:
         """Give the newest state that fits, and note the checkpoints that are damaged."""
