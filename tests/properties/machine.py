@@ -224,7 +224,8 @@ class OneFold(RuleBasedStateMachine):
         self.counts["events forgotten"] += len(gone)
         assert (receipt.status, receipt.n_events) == ("erased", len(gone))
         assert bytes_left(self.rec, gone) == []
-        assert not self.rec._catalogue.removed - self.rec._live.state.behaviour.slots.keys()
+        told = {name for event in left for name in (event.item_id, *(place[0] for place in event.shown))}
+        assert not self.rec._catalogue.removed - told
         with Recommender(":memory:", settings=SETTINGS) as never_known:
             never_known.record_many(in_order(left))
             assert state_bytes(never_known) == state_bytes(self.rec)
