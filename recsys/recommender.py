@@ -601,8 +601,8 @@ class Recommender(Duties):
         ----------
         budget_ms : float
             0 does nothing, and says whether there is work. Steps that write are single: one takes milliseconds, an
-            erasure as long as the file is large. When the log was changed so often
-            before what was learnt of it that learning what stays began anew three times, all of it is learnt in one step.
+            erasure as long as the file is large. When the log was changed so often that learning what stays began anew
+            three times, all of it is learnt in one step.
         at : datetime or float, optional
             The moment from which ``keep_days`` counts back; None: now.
 

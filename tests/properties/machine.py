@@ -203,7 +203,7 @@ class OneFold(RuleBasedStateMachine):
     def forget_kinds(self, kinds: list[str]) -> None:
         self._forget(kinds=kinds)
 
-    @rule(back=st.integers(0, 20_000), length=st.integers(0, 9_000), items=st.none() | st.lists(_items, max_size=2))
+    @rule(back=st.integers(0, 20_000), length=st.integers(1, 9_000), items=st.none() | st.lists(_items, max_size=2))
     def forget_a_stretch(self, back: int, length: int, items: list[str] | None) -> None:
         since = self.now - back
         self._forget(since=since, until=since + length, **({} if items is None else {"items": items}))
