@@ -125,7 +125,7 @@ class Duties(Keeping):
                 self._catch_up()
             deleted = delete(store)
             if own and deleted.oldest_key is not None:
-                self._live.doubt()
+                self._doubt(deleted.oldest_key)
             return deleted
 
     def _begun(self, store: Store) -> Iterator[Event]:
@@ -156,7 +156,7 @@ class Duties(Keeping):
         elif self._gate.withheld:
             return
         elif (edge := self._edge(now_us)) is not None:
-            self._retain(edge, budget_ms)
+            self._retain(edge, budget_ms, now_us)
         elif self._live.worth_saving:
             self._save()
 
@@ -170,27 +170,30 @@ class Duties(Keeping):
         return self._seen()[1] if self._gate.withheld else self._store.erasure_pending()
 
     def _edge(self, now_us: int) -> Key | None:
-        """Give the last key that has to go, None when nothing has to."""
+        """Give a key up to which all has to go, None when nothing has to."""
         return None if self._retention is None else self._retention.edge(self._store, self._live, now_us)
 
-    def _retain(self, edge: Key, budget_ms: float) -> None:
+    def _retain(self, edge: Key, budget_ms: float, now_us: int) -> None:
         """Learn a slice of what stays; when that is all of it, let the rest go."""
         retention = self._retention
-        if retention is None or not retention.step(self._store, self._live, edge, budget_ms):
+        if retention is None or not (retention.hurried or retention.step(self._store, self._live, edge, budget_ms)):
             return
         try:
             with self._store.transact():
                 self._catch_up()
-                if self._gate.withheld or not retention.begun:
-                    return  # another process changed the log meanwhile, so something else may have to go
-                last, state, newest = retention.take(self._store, self._live)
+                now_edge = (
+                    None if self._gate.withheld else self._edge(now_us)
+                )  # another process may have changed the log
+                if now_edge is None or not (retention.hurried or retention.begun):
+                    return
+                last, state, newest, n_events = retention.take(self._store, self._live, now_edge)
                 deleted = self._store.delete(until=last)
                 self._live.doubt()
         except FullError:
             if not self._store.give_ballast():
                 raise
             return  # and begin again
-        self._live.adopt(state, newest)
+        self._live.adopt(state, newest, n_events)
         self._catalogue.forget_slots()
         self._catalogue.drop(deleted.tombstones, ())
         if self._live.mask is not None:
@@ -233,7 +236,7 @@ class Duties(Keeping):
         """Give sizes and counts."""
         from recsys.reports import Stats
 
-        behaviour, n_events = self._live.state.behaviour, self._live.state.n_events
+        behaviour, n_events = self._live.state.behaviour, self._live.n_events
         with self._held() as store:
             checkpoints = store.checkpoints()
             listed, known = set(self._catalogue.items), set(behaviour.slots)

@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from recsys import inputs
 from recsys.errors import StoreError
 from recsys.gate import Gate
-from recsys.live import Live, keyed
+from recsys.live import Live, keyed, rounded
 from recsys.log import Store, opening
 from recsys.mask import mask_of
 from recsys.rank.candidates import Catalogue, Pool, everything_known
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Keeping", "asked_once", "finish"]
 
 Key = tuple[int, str]
-
-_ORDERED: Final = 10_000  # a rounded time may be later by such a part of the resolution: its place in the order
 
 
 class Keeping:
@@ -180,12 +178,12 @@ class Keeping:
     def _take_out(self, ids: list[str]) -> int:
         with self._in_step():
             slots, catalogue, mask = self._live.state.behaviour.slots, self._catalogue, self._live.mask
-            gone = [i for i in ids if (i in catalogue.items or i in slots) and i not in catalogue.removed]
-            tombstones = {item_id for item_id in gone if item_id in slots}
-            if mask is not None:  # what the log says of these was never learnt, nor may it be from now on
-                tombstones |= self._store.mentions(mask.items.intersection(gone))
+            there = [item_id for item_id in ids if item_id not in catalogue.removed]
+            learnt = slots.keys() & there  # the log says something of these; of the others it may too, unlearnt
+            tombstones = learnt | self._store.mentions(set(there) - learnt)
+            gone = [item_id for item_id in there if item_id in catalogue.items or item_id in tombstones]
             self._store.put_items([Item(item_id) for item_id in tombstones if item_id not in catalogue.items])
-            self._store.drop_items(gone, keep_tombstone=tombstones, keep_tags=mask.tags if mask else frozenset())
+            self._store.drop_items(gone, keep_tombstone=tombstones)
         self._catalogue.drop(gone, tombstones)
         if mask is not None:
             self._hide(mask.lacking(set(gone) - tombstones))
@@ -208,19 +206,23 @@ class Keeping:
         with self._store.transact():
             self._catch_up()
             self._gate.require_consent()
-            self._store.put_items(inputs.items_of(items + removed))
-            self._store.drop_items(gone, keep_tombstone=set(gone), keep_tags=set(self._settings.never_learn))
+            checked = inputs.items_of(items + removed)
+            self._store.put_items([*checked[: len(items)], *map(self._buried, checked[len(items) :])])
+            self._store.drop_items(gone, keep_tombstone=set(gone))
             coarse = [self._coarse(event) for event in events]
             n = len(self._store.append(sorted(coarse, key=lambda event: event.key), late=True))
         self._renew()
         return n
 
+    def _buried(self, item: Item) -> Item:
+        """Give a removed item with its own tags and those that it has here: a sensitive one may be among either."""
+        found = self._store.item(item.id)
+        tags = dict.fromkeys((*(found[0].tags if found else ()), *item.tags))
+        return Item(item.id, "", tuple(tags)[: inputs.LIMITS["tags"]])
+
     def _coarse(self, event: Event) -> Event:
-        resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
-        if event.at_us % resolution_us <= resolution_us // _ORDERED:  # rounded already, and in its order
-            return event
         e = event
-        at_us = e.at_us - e.at_us % resolution_us
+        at_us = rounded(e.at_us, RESOLUTIONS_US[self._settings.time_resolution])
         return Event(at_us, e.uid, e.item_id, e.kind, e.offset_min, e.value, e.context, e.slate, e.shown)
 
     # -- events ---------------------------------------------------------------------------
@@ -236,11 +238,14 @@ class Keeping:
                 self._catch_up()
                 self._gate.require_consent()
                 newest_us = -1 if live.key is None else live.key[0]
-                events = keyed(given_events, newest_us, RESOLUTIONS_US[self._settings.time_resolution])
+                resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
+                events = keyed(
+                    given_events, newest_us, resolution_us, lambda at_us: self._store.newest(before_us=at_us)
+                )
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)
-                live.doubt()
+                self._doubt(ordered[0].key)
             with suppress(StoreError):  # The events are durable: what fails from here on is made good by the next call.
                 if late:
                     self._reload(ordered[0].key)
@@ -309,13 +314,19 @@ class Keeping:
     def _reload(self, near: Key | None = None) -> int:
         """Learn anew, after a change of the log near a key if one is given; returns how many events were folded."""
         self._catalogue.forget_slots()
-        if self._retention is not None:
-            self._retention.restart()
+        if near is None and self._retention is not None:
+            self._retention.doubt(None)
         n_folded = self._live.load(near)
         if self._live.passed:  # kept, so that the next change near it costs less
             with suppress(StoreError):
                 self._save()
         return n_folded
+
+    def _doubt(self, since: Key) -> None:
+        """Say, before a commit, that the log is about to change from this key on."""
+        self._live.doubt()
+        if self._retention is not None:
+            self._retention.doubt(since)
 
     def _keep_ballast(self) -> None:
         if self._settings.ballast:

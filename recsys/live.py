@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recsys.prior import Prior
     from recsys.settings import Settings
 
-__all__ = ["Live", "keyed"]
+__all__ = ["Live", "keyed", "rounded"]
 
 Key = tuple[int, str]
 
@@ -34,6 +34,7 @@ _A_DAY_US: Final = 86_400_000_000
 _WORTH_SAVING: Final = 64  # fewer new events than this are folded again at the next open
 _BYTES_AN_EVENT: Final = 2048  # a checkpoint is written once about this many of its bytes per event are due
 _ALL: Final[Key] = (-1, "")  # stands for every checkpoint: the table cannot be read row by row
+_PLACES_US: Final = 10_000  # a rounded time may be later by so much, or such a part of its unit: its place in the order
 _SPREAD: Final = 4.0  # older checkpoints: one for each factor of this in age
 
 
@@ -51,12 +52,13 @@ class Live:
         self.mask = mask
         self.state: State = self.blank()
         self.key: Key | None = None
+        self.n_events = 0  # in the log up to the key, whether learnt or hidden
         self._saved = 0  # events in the newest checkpoint
         self._blob_bytes = 0
         self.n_saved = 0  # checkpoints written since opening
         self._broken = False
         self._damaged: list[Key] = []  # checkpoints that were found to be damaged, for the next write to drop
-        self.passed: tuple[Key, int, bytes] | None = None  # a checkpoint taken on the way, not yet written
+        self.passed: list[tuple[Key, int, bytes]] = []  # checkpoints taken on the way, not yet written
         self.load()
 
     @property
@@ -76,25 +78,27 @@ class Live:
         if seen is not None:
             fold(state, seen)
 
-    def adopt(self, state: State, key: Key | None) -> None:
-        """Take over a state that was folded elsewhere, with the key of its newest event."""
-        self.state, self.key, self.passed = state, key, None
+    def adopt(self, state: State, key: Key | None, n_events: int) -> None:
+        """Take over a state that was folded elsewhere, with the key of its newest event and how many the log has."""
+        self.state, self.key, self.n_events, self.passed = state, key, n_events, []
         self._saved, self._broken = 0, False
 
     def load(self, near: Key | None = None) -> int:
         """Build the state anew from the newest fitting checkpoint; returns how many events were folded.
 
         When that is far before ``near``, where the log was changed, a checkpoint is taken on the way there
-        for the next :meth:`save` to write: changes come in groups.
+        for the next :meth:`save` to write: changes come in groups. When that is far from the end, some are taken on
+        the way to it too, in place of those that knew what was changed.
         """
-        self._broken, self.passed = True, None
+        self._broken, self.passed = True, []
+        n_all = self.n_events
         damaged: list[Key] = []
         self.state, self.key = self._start(damaged)
-        self._saved = self.state.n_events
+        self._saved = self.n_events = self.state.n_events
+        if self.mask is not None:
+            self.n_events = 0 if self.key is None else self._store.n_events(before=self.key) + 1
         n_start = self._saved
-        if near is not None:
-            self._pass(near)
-        self.follow()
+        self.follow(() if near is None else self._places(near, n_all))
         n_folded = self.state.n_events - n_start
         if damaged:
             warnings.warn(
@@ -103,23 +107,25 @@ class Live:
         self._damaged = damaged  # only now: of a log that is damaged itself not a byte is changed
         return n_folded
 
-    def follow(self) -> int:
-        """Fold what the log has beyond a sound state; returns how many events."""
+    def follow(self, places: Collection[int] = ()) -> int:
+        """Fold what the log has beyond a sound state; returns how many events.
+
+        A checkpoint is taken where the log up to there has one of these numbers of events.
+        """
         self._broken = True
-        n = 0
+        n_before = self.n_events
         for event in self._store.events(after=self.key):
-            self.fold_into(self.state, event)
-            self.key = event.key
-            n += 1
+            self._next(event)
+            if self.n_events in places:
+                self.passed.append((event.key, self.state.n_events, encode(self.state, self.basis)))
         self._broken = False
-        return n
+        return self.n_events - n_before
 
     def learn(self, events: Sequence[Event]) -> None:
         """Fold events just appended, in the log's order and all beyond the state."""
         self._broken = True
         for event in events:
-            self.fold_into(self.state, event)
-            self.key = event.key
+            self._next(event)
         self._broken = False
 
     def doubt(self) -> None:
@@ -149,16 +155,16 @@ class Live:
         return bool(self._damaged) or self.state.n_events - self._saved >= _WORTH_SAVING
 
     def save(self) -> None:
-        """Write the checkpoint taken on the way, or else one of the state; drop damaged and surplus ones. O(items)."""
+        """Write the checkpoints taken on the way, or else one of the state; drop damaged and surplus ones. O(items)."""
         if self._damaged:
             self._drop()
         if self.key is None:
             return
-        taken = self.passed or (self.key, self.state.n_events, encode(self.state, self.basis))
-        self.passed = None
-        key, n_events, blob = taken
+        taken = self.passed or [(self.key, self.state.n_events, encode(self.state, self.basis))]
+        self.passed = []
         with self._store.transact():
-            self._store.save_checkpoint(key, n_events, self.basis, blob)
+            for key, n_events, blob in taken:
+                self._store.save_checkpoint(key, n_events, self.basis, blob)
             self._store.drop_checkpoints(self._surplus())
         self._saved, self._blob_bytes = n_events, len(blob)
         self.n_saved += 1
@@ -174,22 +180,25 @@ class Live:
         """Whether the state is, to the byte, what the log teaches. O(events)."""
         return encode(self.rebuilt(), self.basis) == encode(self.state, self.basis)
 
-    def _pass(self, near: Key) -> None:
-        """Fold up to the last round number of events before ``near``, if that is far, and take a checkpoint there."""
+    def _next(self, event: Event) -> None:
+        self.fold_into(self.state, event)
+        self.key = event.key
+        self.n_events += 1
+
+    def _places(self, near: Key, n_all: int) -> set[int]:
+        """Give after how many of about ``n_all`` events to take a checkpoint, where the log was changed at ``near``.
+
+        At the last round number before that, and between there and the end, if that is far, at distances from the end
+        that grow as :meth:`_surplus` has them.
+        """
         every = self._settings.checkpoint_events
-        n_wanted = self._store.n_events(before=near) // every * every
-        n = self.state.n_events  # or more, where events are hidden from the fold
-        if self.mask is not None:
-            n = 0 if self.key is None else self._store.n_events(before=self.key) + 1
-        if n_wanted - n < every:
-            return
-        for event in self._store.events(after=self.key, until=near):
-            self.fold_into(self.state, event)
-            self.key = event.key
-            n += 1
-            if n == n_wanted:
-                self.passed = (event.key, self.state.n_events, encode(self.state, self.basis))
-                return
+        n_near = self._store.n_events(before=near) // every * every
+        places = {n_near}
+        distance = max(every, self._blob_bytes // _BYTES_AN_EVENT)
+        while n_all - n_near > _SPREAD * distance:
+            places.add((n_all - distance) // every * every)
+            distance *= int(_SPREAD)
+        return {n for n in places if n - self.n_events >= every}
 
     def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:
         """Give the newest state that fits, and note the checkpoints that are damaged."""
@@ -237,27 +246,74 @@ class Live:
         return surplus
 
 
-def keyed(given_events: list[tuple[Event, bool]], newest_us: int, resolution_us: int = 1) -> list[Event]:
+def keyed(
+    given_events: list[tuple[Event, bool]],
+    newest_us: int,
+    resolution_us: int = 1,
+    newest_before: Callable[[int], Key | None] = lambda _: None,
+) -> list[Event]:
     """Give every event a uid, and those without a time one after all others.
 
     Uids are random but rise in the order given, so events with equal times keep it. When this
     machine's clock stands more than a day before the newest event, the clock is believed. Times are rounded down to
-    the resolution; of events that then fall together with the newest, each comes a microsecond after the one before.
+    the resolution (see ``_rounded``); ``newest_before(at_us)`` gives the log's newest key before a moment.
     """
     drawn = sorted(new_uid() for _ in given_events) if len(given_events) > 1 else [new_uid()]
-    found = []
-    for (event, timed), uid in zip(given_events, drawn, strict=True):
+    if resolution_us > 1:
+        times = _rounded(given_events, newest_us, resolution_us, newest_before)
+    else:
+        times = []
+        for event, timed in given_events:
+            at_us = event.at_us
+            if not timed:
+                if newest_us >= at_us > newest_us - _A_DAY_US:
+                    at_us = newest_us + 1
+                newest_us = max(newest_us, at_us)
+            times.append(at_us)
+    return [
+        _keyed(event, at_us, event.uid or uid)
+        for (event, _), at_us, uid in zip(given_events, times, drawn, strict=True)
+    ]
+
+
+def rounded(at_us: int, resolution_us: int) -> int:
+    """Round a time down, unless it is rounded already and only says its place in the order."""
+    past_us = at_us % resolution_us
+    return at_us if past_us <= _places_us(resolution_us) else at_us - past_us
+
+
+def _places_us(resolution_us: int) -> int:
+    """Give by how much at most a rounded time is later than its unit's beginning."""
+    return max(_PLACES_US, resolution_us // _PLACES_US) if resolution_us > 1 else 0
+
+
+def _rounded(
+    given_events: list[tuple[Event, bool]],
+    newest_us: int,
+    resolution_us: int,
+    newest_before: Callable[[int], Key | None],
+) -> list[int]:
+    """Give the times of events, rounded down, in the order in which they were recorded.
+
+    Each comes a microsecond after the last one that was rounded to the same unit. What stands in that unit at its full
+    time, from before times were rounded, is passed over: no part of it is copied. When the clock steps back, what has
+    no time of its own goes to the newest unit. What has a uid and is rounded keeps its place.
+    """
+    last: dict[int, int] = {}  # of each unit, the newest rounded time in it
+    times = []
+    for event, timed in given_events:
         at_us = event.at_us
-        if resolution_us > 1:
-            at_us -= at_us % resolution_us
-            if timed and not event.uid and at_us == newest_us - newest_us % resolution_us:
-                at_us = newest_us + 1
         if not timed and newest_us >= at_us > newest_us - _A_DAY_US:
-            at_us = newest_us + 1
-        if resolution_us > 1 or not timed:
-            newest_us = max(newest_us, at_us)
-        found.append(_keyed(event, at_us, event.uid or uid))
-    return found
+            at_us = newest_us
+        begin_us = at_us - at_us % resolution_us
+        if begin_us not in last:
+            found = newest_before(begin_us + _places_us(resolution_us)) if begin_us <= newest_us else None
+            last[begin_us] = found[0] if found is not None and found[0] >= begin_us else begin_us - 1
+        at_us = rounded(at_us, resolution_us) if event.uid else last[begin_us] + 1
+        last[begin_us] = max(last[begin_us], at_us)
+        newest_us = max(newest_us, at_us)
+        times.append(at_us)
+    return times
 
 
 def _keyed(event: Event, at_us: int, uid: str) -> Event:

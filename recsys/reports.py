@@ -105,7 +105,7 @@ class Profile:
     Parameters
     ----------
     n_events, n_items : int
-        Events in the log, and items in them.
+        Events that were learnt from, and items in them. :class:`Stats` counts all that the log holds.
     habits : tuple of Habit
         The items used most lately, the strongest sequences, the clearest rhythms.
     weights : mapping of str to (float, float)
@@ -236,6 +236,8 @@ class Stats:
         Between ``pause`` and ``resume``.
     erasure_pending : bool
         Whether bytes of what was forgotten may still stand in the file: ``maintain`` erases them.
+
+    ``n_events`` is what the log holds, whether it is learnt from or not.
 
     Stability: stable
     """

@@ -66,7 +66,9 @@ class Settings:
         ``maintain`` erases the oldest when there are more; a sixteenth more than it has to, so that it need not
         do so again at once; 16 to 100,000,000. None, as for ``keep_days``: nothing is erased for that.
     time_resolution : {"microsecond", "second", "minute", "hour", "day"}
-        Times are rounded down to this before they are written; what is recorded as it happens keeps its order.
+        Times are rounded down to this before they are written. What falls together keeps the order in which it was
+        told, each a microsecond after the one before; what was written at its full time, before this was chosen, comes
+        after what is rounded to the same unit.
     never_learn : collection of str
         Tags of 1 to 128 characters each, any number. What the log says of items with one of them is kept, but
         nothing is ever learnt from it. ``repr`` tells how many there are, and not which.

@@ -6,6 +6,7 @@ import math
 import random
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -146,6 +147,66 @@ def test_learning_without_the_old_is_given_up_when_the_log_changes_before_its_en
         assert {"late", "new"} <= {event.item_id for event in rec._store.events()}
 
 
+@pytest.mark.parametrize("change", ["late", "forgotten", "late in another process"])
+def test_it_comes_to_an_end_though_the_log_changes_at_its_beginning_between_all_steps(
+    tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=replace(FAST, keep_events=160)) as rec, Recommender(path, settings=FAST) as other:
+        lived(rec, 400, 600)
+        for n in range(12):
+            rec.maintain(1e-6, at=START + 9 * A_DAY)
+            if rec._store.n_events() <= 160:
+                break
+            if change == "forgotten":
+                rec.forget(events=[[*rec._store.events()][-149].uid])
+            else:
+                (other if "another" in change else rec).record("late", at=START + 255 * 600 + n)
+        assert n < 12 - 1
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_a_late_event_after_what_was_learnt_undoes_nothing(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_events=160)) as rec:
+        lived(rec, 400, 600)
+        steps = 0
+        while rec._store.n_events() > 160:
+            rec.maintain(1e-6, at=START + 9 * A_DAY)
+            if rec._retention.begun:
+                rec.record("late", at=START + 399 * 600 - 1 - steps)
+                steps += 1
+                assert rec._retention.begun
+        assert steps > 3
+        assert not rec._retention.hurried
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_any_uid_of_the_last_moment_before_the_days_to_keep_goes(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_days=2)) as rec:
+        last = (START + 4 * A_DAY) * 1_000_000 - 1
+        rec.record_many([Event(last, "\U0010ffff" * 2, "a"), Event(last + 1, "0", "b")])
+        maintained(rec, START + 5 * A_DAY)
+        assert [event.item_id for event in rec._store.events()] == ["b"]
+
+
+def test_idle_upkeep_counts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted(*_: object, **__: object) -> int:
+        raise AssertionError("the whole log was counted")
+
+    with Recommender(tmp_path / "me.db", settings=replace(HIDING, keep_events=160)) as rec:
+        rec.add(CATALOGUE)
+        rec.record_many([{"item_id": ("s1", "a", "b")[n % 3], "at": START + n} for n in range(150)])
+        maintained(rec, START)
+        monkeypatch.setattr(Store, "n_events", counted)
+        assert not rec.maintain(50, at=START + A_DAY)
+        assert rec.stats().n_events == 150
+        monkeypatch.undo()
+        rec.record_many([{"item_id": ("s1", "a", "b")[n % 3], "at": START + 200 + n} for n in range(150)])
+        maintained(rec, START)
+        assert rec.stats().n_events == rec._store.n_events() == 150
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
 def test_a_clock_that_was_ahead_once_costs_nothing_later(tmp_path: Path) -> None:
     with Recommender(tmp_path / "me.db", settings=replace(FAST, keep_days=30)) as rec:
         lived(rec, 400, 3_600)
@@ -182,7 +243,7 @@ def test_learning_over_a_stale_slice_would_be_noticed(tmp_path: Path, monkeypatc
         lived(rec, 400, 600)
         rec.maintain(1e-6, at=START + 9 * A_DAY)
         rec.maintain(1e-6, at=START + 9 * A_DAY)
-        monkeypatch.setattr(Retention, "restart", lambda _: None)
+        monkeypatch.setattr(Retention, "doubt", lambda *_: None)
         rec.record("late", at=START + 255 * 600 + 1)  # among those that stay, and before what was folded
         while rec._store.n_events() > 200:
             rec.maintain(1e-6, at=START + 9 * A_DAY)
@@ -210,6 +271,49 @@ def test_times_are_rounded_down_and_the_order_stays(resolution: str) -> None:
         assert [event.uid for event in events] == uids
         if unit_us > 1:
             assert all(event.at_us % unit_us < len(events) for event in events), "less than the places in the order"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS_US)
+def test_what_is_recorded_as_it_happens_stays_in_order_when_the_clock_steps_back(
+    resolution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Recommender(":memory:", settings=Settings(time_resolution=resolution)) as rec:
+        uids = []
+        for clock_s in (20 * 3_600, 20 * 3_600 + 1, -1, -3 * 3_600, 5, 21 * 3_600, 24 * 3_600 - 1, 24 * 3_600, 9):
+            monkeypatch.setattr(time, "time_ns", lambda at=clock_s: (START + at) * 1_000_000_000 + 123_456_789)
+            uids.append(rec.record("a"))
+            uids += rec.record_many([{"item_id": "b"}, {"item_id": "c"}])
+        assert [event.uid for event in rec._store.events()] == uids
+        times = [event.at_us for event in rec._store.events()]
+        assert len(set(times)) == len(times)
+        assert all(at_us % RESOLUTIONS_US[resolution] < len(uids) for at_us in times if resolution != "microsecond")
+
+
+def test_late_events_of_one_unit_come_in_the_order_in_which_they_were_told() -> None:
+    with Recommender(":memory:", settings=Settings(time_resolution="hour")) as rec:
+        rec.record("newest", at=START + 9 * 3_600)
+        told = [f"late{n}" for n in range(40)]
+        for n in range(0, 40, 2):
+            rec.record(told[n], at=START + 3_599 - 60 * n)
+            rec.record_many([{"item_id": told[n + 1], "at": START + 5}, {"item_id": f"x{n}", "at": START + 7_200}])
+        order = [event.item_id for event in rec._store.events()]
+        assert [item_id for item_id in order if item_id.startswith("late")] == told
+        assert order[-1] == "newest"
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_nothing_of_a_full_time_from_before_is_copied(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=FAST) as fine:
+        fine.record("old", at=START + 1_234.567_891)
+    with Recommender(path, settings=replace(FAST, time_resolution="hour")) as rec:
+        rec.record("a", at=START + 1_300)
+        rec.record("b", at=START + 1_200)
+        rec.record("c", at=START + 3_600)
+        rec.record_many([Event((START + 1_400) * 1_000_000, "own", "d"), {"item_id": "e", "at": START + 9}])
+        at_us = {event.item_id: event.at_us - START * 1_000_000 for event in rec._store.events()}
+        assert at_us == {"a": 0, "b": 1, "d": 0, "e": 2, "old": 1_234_567_891, "c": 3_600_000_000}
         assert state_bytes(rec) == rebuilt_bytes(rec)
 
 
@@ -343,7 +447,8 @@ def test_a_removed_item_stays_hidden_until_the_log_says_nothing_of_it(tmp_path: 
         rec.record_many([{"item_id": ("secret-item", "b")[n % 2], "at": START + n} for n in range(40)])
         before = learnt(rec)
         assert rec.remove(["secret-item"]) == 1
-        assert [*rec._store.items()] == [(Item("b"), False), (Item("secret-item", tags=("health",)), True)]
+        tags = ("health", "secret-tag")
+        assert [*rec._store.items()] == [(Item("b"), False), (Item("secret-item", tags=tags), True)]
         assert learnt(rec) == before
         rec.export(tmp_path / "all.jsonl")
     with Recommender(path, settings=HIDING) as again:
@@ -355,6 +460,70 @@ def test_a_removed_item_stays_hidden_until_the_log_says_nothing_of_it(tmp_path: 
         assert (receipt.status, receipt.n_events, receipt.n_items) == ("erased", 20, 1)
         assert learnt(again) == before, "it had never been learnt"
     assert b"secret" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("used", [True, False], ids=["used", "only steered"])
+def test_what_a_process_without_the_setting_removed_is_hidden_once_it_is_set(tmp_path: Path, *, used: bool) -> None:
+    path, told = tmp_path / "me.db", [{"item_id": "a", "at": START + n} for n in range(20)]
+    with Recommender(path, settings=FAST) as plain:
+        plain.add(CATALOGUE)
+        plain.record_many(told)
+        if used:
+            plain.record_many([{"item_id": "s1", "at": START + 50 + n} for n in range(20)])
+        plain.steer("s1", 0.5, at=START + 90)
+        assert plain.remove(["s1"]) == 1
+        plain.export(tmp_path / "all.jsonl")
+    with Recommender(path, settings=HIDING) as hiding, Recommender(":memory:", settings=HIDING) as carried:
+        carried.import_(tmp_path / "all.jsonl")
+        with Recommender(":memory:", settings=HIDING) as never:
+            never.record_many(told)
+            assert learnt(hiding) == learnt(carried) == learnt(never)
+        hiding.forget(items=["s1"])
+        assert "s1" not in {item.id for item, _ in hiding._store.items()}
+
+
+def test_a_removed_item_that_is_only_steered_any_more_stays_hidden(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=HIDING) as rec:
+        rec.add(CATALOGUE)
+        uid = rec.record("s1", at=START)
+        rec.steer("s1", 0.5, at=START + 1)
+        rec.remove(["s1"])
+        rec.forget(events=[uid])
+        assert (rec._live.state.steers, rec._live.state.n_events) == ({}, 0)
+        assert state_bytes(rec) == rebuilt_bytes(rec)
+        assert rec.forget(kinds=["steer"]).n_items == 1, "and goes with the last word of it"
+
+
+def test_an_import_takes_no_tag_from_what_is_removed(tmp_path: Path) -> None:
+    with Recommender(":memory:", settings=FAST) as other:
+        other.record("s1", at=START)
+        other.remove(["s1"])
+        other.export(tmp_path / "all.jsonl")
+    with Recommender(tmp_path / "me.db", settings=HIDING) as rec:
+        rec.add(CATALOGUE)
+        rec.record("s1", at=START + 1)
+        rec.import_(tmp_path / "all.jsonl")
+        assert rec._live.state.n_events == 0
+        assert rec._store.item("s1") == (Item("s1", tags=("health", "plain")), True)
+
+
+def test_what_is_held_is_counted_whether_learnt_or_not(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=HIDING) as rec:
+        rec.add(CATALOGUE)
+        rec.record_many([{"item_id": ("s1", "a", "b")[n % 3], "at": START + n} for n in range(90)])
+        assert (rec.stats().n_events, rec.profile().n_events) == (90, 60)
+        maintained(rec, START)
+        assert rec.stats().n_checkpoints
+        uid = rec.record("s2", at=START + 100)
+        rec.record("s2", at=START + 10)
+        assert rec.stats().n_events == 92
+    with Recommender(path, settings=HIDING) as again:
+        assert again.stats().n_events == 92
+        again.add([Item("s2"), Item("b", tags=("faith",))])
+        assert (again.stats().n_events, again.profile().n_events) == (92, 32)
+        again.forget(events=[uid])
+        assert again.stats().n_events == 91 == again._store.n_events()
 
 
 def test_what_is_hidden_changes_no_checkpoint(tmp_path: Path) -> None:

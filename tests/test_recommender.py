@@ -23,6 +23,8 @@ from recsys import (
     Settings,
     StoreError,
 )
+from recsys.learn.checkpoint import decode, encode
+from recsys.learn.fold import fold_all
 from recsys.log import Store
 
 START: Final = 1_700_000_000  # a Tuesday evening
@@ -546,6 +548,22 @@ def test_other_settings_or_another_prior_learn_the_same_log_anew(path: Path, tmp
         assert order(rec)[-1] == "kind-of-blue"
     with Recommender(path, settings=FAST) as rec:
         assert rec.profile().weights == learnt
+
+
+def test_forgetting_something_early_leaves_the_recent_as_quick_to_forget_as_before(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=Settings(synchronous="normal", checkpoint_events=32)) as rec:
+        uids = rec.record_many([{"item_id": f"i{n % 7}", "at": START + 60 * n} for n in range(600)])
+        assert rec.forget(events=uids[70:71]).n_refolded == 599
+        numbers = [n for _, n, _, _ in rec._store.checkpoints()]
+        assert numbers[0] == 64
+        assert numbers[-1] >= 600 - 3 * 32, "though every one there was had seen the event"
+        assert rec.forget(events=uids[590:591]).n_refolded < 4 * 32
+        assert rec.check()[-1].severity == "ok"
+        for key, *_ in rec._store.checkpoints():
+            state = decode(rec._store.load_checkpoint(key), rec._live.basis, rec._prior, rec._settings)
+            slow = rec._live.blank()
+            fold_all(slow, rec._store.events(until=key))
+            assert encode(state, "basis") == encode(slow, "basis")
 
 
 def test_the_next_change_near_one_that_was_made_folds_little(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
@@ -45,34 +44,21 @@ def put_items(writer: Writer, given: Iterable[Item]) -> int:
     return n_changed
 
 
-def drop_items(
-    writer: Writer, ids: Iterable[str], keep_tombstone: AbstractSet[str], keep_tags: AbstractSet[str]
-) -> int:
+def drop_items(writer: Writer, ids: Iterable[str], keep_tombstone: AbstractSet[str]) -> int:
     """See ``Store.drop_items``."""
     gone = sorted(texts_of(ids, "ids"))
-    buried = [identifier for identifier in gone if identifier in keep_tombstone]
+    buried = [(identifier,) for identifier in gone if identifier in keep_tombstone]
     deleted = [(identifier,) for identifier in gone if identifier not in keep_tombstone]
     with writer as cursor:
         before = writer.db.total_changes
-        tags = [_tags_kept(cursor, identifier, keep_tags) for identifier in buried]
         cursor.executemany(
-            "UPDATE items SET title = '', tags = ?, attributes = NULL, removed = 1 WHERE id = ? AND removed = 0",
-            list(zip(tags, buried, strict=True)),
+            "UPDATE items SET title = '', attributes = NULL, removed = 1 WHERE id = ? AND removed = 0", buried
         )
         cursor.executemany("DELETE FROM items WHERE id = ?", deleted)
         n_changed = writer.db.total_changes - before
         if n_changed:
             writer.bump()
     return n_changed
-
-
-def _tags_kept(cursor: sqlite3.Cursor, identifier: str, keep_tags: AbstractSet[str]) -> str | None:
-    """The text of those of an item's tags that stay with its id."""
-    row = cursor.execute(f"{_SELECT} WHERE id = ?", (identifier,)).fetchone() if keep_tags else None
-    if row is None:
-        return None
-    found, _ = item_of_row(row)
-    return row_of_item(Item(identifier, "", tuple(tag for tag in found.tags if tag in keep_tags)))[2]
 
 
 def items(writer: Writer, readers: Readers | None) -> Iterator[tuple[Item, bool]]:

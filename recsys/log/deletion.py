@@ -50,7 +50,7 @@ _VARIED = 8  # and different ones among them: of numbered ids one may be found i
 _SOME = "SELECT at_us, uid FROM events ORDER BY at_us, uid LIMIT ?"
 _STALE = """\
 SELECT id FROM items WHERE removed = 1
-  AND id NOT IN (SELECT item_id FROM events WHERE kind <> 'steer') AND id NOT IN (SELECT item_id FROM slates)"""
+  AND id NOT IN (SELECT item_id FROM events) AND id NOT IN (SELECT item_id FROM slates)"""
 _Chosen = tuple[tuple[int, str], "str | None"]  # an event's key, and the slate that it owns
 _Place = tuple[tuple[int, str], tuple["str | None", int]]  # an event's key, and a position in its slate
 

@@ -99,8 +99,12 @@ def mentioned(writer: Writer, readers: Readers | None, ids: Iterable[str]) -> se
     wanted = texts_of(ids, "ids")
     if not wanted:
         return set()
+    where, parameters = "", sorted(wanted)
+    if len(wanted) <= _VARIABLES:
+        where = f" WHERE item_id IN ({', '.join(f'?{n + 1}' for n in range(len(wanted)))})"
+    sql = f"SELECT item_id FROM events{where} UNION SELECT item_id FROM slates{where}"
     with view(writer, readers) as (cursor, _):
-        rows = cursor.execute("SELECT item_id FROM events UNION SELECT item_id FROM slates").fetchall()
+        rows = cursor.execute(sql, parameters if where else ()).fetchall()
     return {identifier for (identifier,) in rows if identifier in wanted}
 
 

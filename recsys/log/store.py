@@ -251,12 +251,15 @@ class Store:
         with view(self._writer, self._readers) as (cursor, _):
             return int(cursor.execute(f"SELECT COUNT(*) FROM events{condition}", before or ()).fetchone()[0])
 
-    def newest(self) -> Key | None:
-        """The greatest ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
+    def newest(self, *, before_us: int | None = None) -> Key | None:
+        """The greatest ``(at_us, uid)``, or the greatest before a moment; None where there is none.
+
+        Cost: O(log n_events).
 
         Stability: provisional
         """
-        return self._key("ORDER BY at_us DESC, uid DESC LIMIT 1")
+        before = "" if before_us is None else f"WHERE at_us < {before_us:d} "
+        return self._key(f"{before}ORDER BY at_us DESC, uid DESC LIMIT 1")
 
     def oldest(self) -> Key | None:
         """The least ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
@@ -422,13 +425,7 @@ class Store:
         """
         return catalogue.put_items(self._writer, items)
 
-    def drop_items(
-        self,
-        ids: Iterable[str],
-        *,
-        keep_tombstone: AbstractSet[str] = frozenset(),
-        keep_tags: AbstractSet[str] = frozenset(),
-    ) -> int:
+    def drop_items(self, ids: Iterable[str], *, keep_tombstone: AbstractSet[str] = frozenset()) -> int:
         """Take items out of the catalogue; how many rows changed. Unknown ids are left out.
 
         Parameters
@@ -436,13 +433,11 @@ class Store:
         ids : iterable of str
             The items.
         keep_tombstone : set of str
-            Of these the bare id stays, marked as removed; of the others nothing.
-        keep_tags : set of str
-            With an id that stays, those of its tags that are among these.
+            Of these the id and the tags stay, marked as removed; of the others nothing.
 
         Stability: provisional
         """
-        return catalogue.drop_items(self._writer, ids, keep_tombstone, keep_tags)
+        return catalogue.drop_items(self._writer, ids, keep_tombstone)
 
     def items(self) -> Iterator[tuple[Item, bool]]:
         """Every item by id, with whether it was removed. Cost: O(n_items) memory.

@@ -55,7 +55,7 @@ def test_an_item_put_again_is_replaced_and_only_changes_count(store: Store) -> N
 def test_a_dropped_item_leaves_a_tombstone_only_when_told_to(store: Store) -> None:
     store.put_items([RICH, item("b"), item("c")])
     assert store.drop_items(["a", "b", "unknown", "a"], keep_tombstone={"a", "c"}) == 2
-    assert list(store.items()) == [(Item("a"), True), (item("c"), False)]
+    assert list(store.items()) == [(Item("a", tags=RICH.tags), True), (item("c"), False)]
     assert store.drop_items(["a"], keep_tombstone={"a"}) == 0
     assert store.drop_items(["a"]) == 1
     assert store.item("a") is None

@@ -58,6 +58,11 @@ def test_a_stretch_of_the_log_can_be_read(store: Store) -> None:
     assert list(store.events(until=(1, "a"))) == events[:3]
 
 
+def test_the_newest_before_a_moment_is_found(store: Store) -> None:
+    store.append([Event(1, "b", "a"), Event(1, "a", "a"), Event(5, "c", "a")], late=False)
+    assert [store.newest(before_us=at_us) for at_us in (-3, 1, 2, 5, 6)] == [None, None, (1, "b"), (1, "b"), (5, "c")]
+
+
 @pytest.mark.parametrize("bound", [1, (1,), ("a", 1), [1, "a"], (2**63, "a"), (1, SURROGATE), (1, "a", 2), (True, "a")])
 def test_a_bound_that_is_no_key_is_the_callers_mistake(store: Store, bound: object) -> None:
     for name in ("after", "until"):

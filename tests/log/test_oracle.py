@@ -112,7 +112,7 @@ class StoreEqualsDict(RuleBasedStateMachine):
             name = choice.choice(sorted(self.items))
             self.store.drop_items([name], keep_tombstone={name} if keep else set())
             if keep:
-                self.items[name] = (Item(name), True)
+                self.items[name] = (Item(name, tags=self.items[name][0].tags), True)
             else:
                 del self.items[name]
 

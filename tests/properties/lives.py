@@ -10,7 +10,7 @@ import itertools
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +81,7 @@ class Life:
         self.numbers = itertools.count()
         self.now_us = START * 1_000_000 + self.draw.randrange(10**12)
         self.items: dict[str, Item] = {}
+        self.buried: dict[str, Item] = {}  # what stays of those removed
         self.events: list[Event] = []
         self.slates: list[Slate] = []
         self.habits = [self.token() for _ in range(6)]  # items and places that come again
@@ -171,14 +172,19 @@ class Life:
             item = Item(item_id, "title " + self.token(), (self.token(), "a common tag"), large)
             self.rec.add([item])
             self.items[item_id] = item
+            self.buried.pop(item_id, None)
             self.ever.update(words_of_item(item))
 
     def remove(self) -> None:
         """Take an item out of the catalogue."""
         if self.items:
-            item_id = self.draw.choice(sorted(self.items))
-            self.rec.remove([item_id])
-            del self.items[item_id]
+            self._remove(self.draw.choice(sorted(self.items)))
+
+    def _remove(self, item_id: str) -> None:
+        self.rec.remove([item_id])
+        removed = self.items.pop(item_id, None)
+        if removed is not None and item_id in named(self.events):
+            self.buried[item_id] = Item(item_id, tags=removed.tags)
 
     def reopen(self) -> None:
         """Close the file and open it again."""
@@ -208,9 +214,8 @@ class Life:
 
     def end(self) -> None:
         """Forget everything there is, and look for all that was ever looked for; then once more in the closed file."""
-        for item_id in self.items:
-            self.rec.remove([item_id])
-        self.items = {}
+        for item_id in [*self.items]:
+            self._remove(item_id)
         self._forget(everything=True)
         self._forget(items=[self.token()])  # nothing of it is there; what was told before must stay away too
         self.rec.close()
@@ -260,8 +265,7 @@ class Life:
         ]
         chosen = draw.choice(ways)
         if "items" in chosen and draw.random() < 0.7:
-            self.rec.remove([item])
-            self.items.pop(item, None)
+            self._remove(item)
         return chosen
 
     def _forget(self, **criteria: Any) -> None:
@@ -277,7 +281,9 @@ class Life:
             return
         self.events = left
         told = {word for event in left for word in words_of_event(event)}
-        told.update(word for item in self.items.values() for word in words_of_item(item))
+        names = named(left)
+        self.buried = {item_id: item for item_id, item in self.buried.items() if item_id in names}
+        told.update(word for item in (*self.items.values(), *self.buried.values()) for word in words_of_item(item))
         kept = [self.rec._store.load_checkpoint(key) for key, *_ in self.rec._store.checkpoints()]
         old = apart(self.blobs, [*kept, *(form for word in told for form in encodings(word))])
         self.counts += Counter({"forgets": 1, "events forgotten": len(gone), "pieces of old checkpoints": len(old)})
@@ -320,3 +326,8 @@ class Life:
     def _remember_checkpoints(self) -> None:
         store = self.rec._store
         self.blobs += [piece for key, *_ in store.checkpoints() for piece in samples(store.load_checkpoint(key))]
+
+
+def named(events: Iterable[Event]) -> set[str]:
+    """Of which items the events tell."""
+    return {name for event in events for name in (event.item_id, *(place[0] for place in event.shown))}

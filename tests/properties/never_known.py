@@ -78,10 +78,8 @@ def scripts(draw: st.DrawFn) -> Script:
         st.tuples(st.just("look"), st.integers(0, 99)),
         st.tuples(st.just("add"), st.tuples(st.sampled_from(IDS[:5]), st.sampled_from(_TAGS))),
     )
-    # Removed is only what is told no more, and what no steer names: of what is not known, `remove` keeps nothing.
-    steered = {event.item_id for event in events if event.kind == "steer"}
-    removed = [item_id for item_id in IDS if item_id not in steered]
-    after = step | st.tuples(st.just("remove"), st.sampled_from(removed)) if removed else step
+    # Removed is only what is told no more: of what is not known, `remove` keeps nothing.
+    after = step | st.tuples(st.just("remove"), st.sampled_from(IDS))
     begin, end = st.lists(step, max_size=10), st.lists(after, max_size=3)
     return Script(events, [*draw(begin), ("record", len(events)), *draw(end), draw(forget), *draw(end)])
 
@@ -138,6 +136,9 @@ class _First:
         for name in ("since", "until"):
             if name in named:
                 named[name] = known[named[name] % len(known)].at_us // 1_000_000 if known else 0
+        if "since" in named and "until" in named:  # an empty span would be refused
+            first, last = sorted((named["since"], named["until"]))
+            named |= {"since": first, "until": last + 1}
         receipt = self.rec.forget(**named)
         left = forgotten(self.left, **named)
         assert (receipt.status, receipt.n_events) == ("erased", len(self.left) - len(left))
