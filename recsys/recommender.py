@@ -49,8 +49,8 @@ class Recommender(Duties):
     settings : Settings, optional
         None takes the defaults.
     prior : Prior or Pack or str or os.PathLike, optional
-        Where the model starts; a path is read as a prior's JSON file or as a prior pack. None takes the prior that ships
-        with recsys. A pack also tells what people do with the app's items; what it says is added to the scores.
+        Where the model starts; a path is read as a prior's JSON file or as a prior pack. None takes the prior that
+        ships with recsys. A pack also tells what people do with the app's items; that is added to the scores.
 
     Raises
     ------

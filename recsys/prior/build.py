@@ -1,8 +1,8 @@
 """Making a prior pack from the logs of many people: the publisher's side.
 
 People are split by a digest of their names: from most of them the pack learns what people do, and on the others
-its weights are fitted, by asking it, before each of their choices, as an app would. NumPy is all that this takes; reading
-tables takes pandas.
+its weights are fitted, by asking it, before each of their choices, as an app would. NumPy is all that this takes;
+reading tables takes pandas.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ _SHRUNK: Final = 20.0  # pairs of no meaning that every item is given
 _CHOICES_OF_ONE: Final = 30  # for the weights
 _DRAWN: Final = 300  # items not used yet among which each of these choices is made
 _RIDGE: Final = 1.0
+_STILL: Final = 1e-4
+_WAITING: Final = 4_000_000  # kinds of pairs held before they are counted together
 _ONCE: Final = 0.02  # of all uses may be of an item used before where things are used once
 
 
@@ -196,7 +198,7 @@ def _pairs(
         if found:
             waiting.append(np.unique(np.concatenate(found), return_counts=True))
             n_waiting += len(waiting[-1][0])
-        if waiting and (n_waiting > 4_000_000 or at == len(histories) - 1):
+        if waiting and (n_waiting > _WAITING or at == len(histories) - 1):
             given = np.concatenate([codes, *(c for c, _ in waiting)])
             of = np.concatenate([counts, *(c for _, c in waiting)])
             each = np.concatenate([people, *(np.ones(len(c), np.int64) for c, _ in waiting)])
@@ -244,7 +246,7 @@ def _weights(
             information = information + (z * p) @ z.T - np.outer(mean, mean)
         step = np.linalg.solve(information, gradient)
         weights = weights + step * min(1.0, 1.0 / np.abs(step).max())
-        if np.abs(step).max() < 1e-4:
+        if np.abs(step).max() < _STILL:
             break
     return weights, {"choices": len(sets), "fit": fit / max(len(sets), 1)}
 

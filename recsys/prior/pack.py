@@ -4,11 +4,11 @@ The file is a line of text, a JSON header that names every array with its type, 
 a multiple of 64 bytes. A digest over all of it is checked before anything is used; nothing in the file is executed,
 and the arrays are mapped, not copied.
 
-Items stand under the first eight bytes of the BLAKE2b digest of their id, in ascending order, so that a pack names no item
-to whoever does not know it. What is kept of each:
+Items stand under the first eight bytes of the BLAKE2b digest of their id, in ascending order, so that a pack names no
+item to whoever does not know it. What is kept of each:
 
 * ``popular``: the logarithm of its share of all uses;
-* ``into`` and ``out``, ``(n, d)`` in single bytes: what using it says of what comes next, and for what it speaks itself.
+* ``into`` and ``out``, ``(n, d)`` in single bytes: what using it says of what comes next, and what speaks for it.
   The taste at a moment is ``u = Σ_k M_k Σ_j λ_kj into_j`` over the last uses ``j``, with weights ``λ_kj`` that fade by
   half every ``half_life_k`` uses and have length 1; an item's part in it is ``out·u + bias``;
 * ``near``: which items are used within a few uses of it, and how much oftener than usual.

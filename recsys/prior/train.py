@@ -4,10 +4,10 @@ A choice of a new item ``i`` after the uses ``j = 0, 1, ...`` (the newest first)
 
     P(i) ∝ exp(out_i · u + bias_i),  u = Σ_k M_k Σ_j λ_kj into_j,  λ_kj ∝ 2^(−j / half_life_k),  |λ_k| = 1
 
-over all items that the person has not used. It is fitted by Adam (Kingma & Ba 2015) on the logarithm of these probabilities, with
-weight decay, and with a part of every history left out at random, so that no item leans on another alone. The bag of
-what was used, at several speeds of fading, is a factorised item-to-item model: see Kabbur et al. (FISM, KDD 2013) for the
-factors, and Choi et al. (SLIST, WWW 2021) for the fading.
+over all items that the person has not used. It is fitted by Adam (Kingma & Ba 2015) on the logarithm of these
+probabilities, with weight decay, and with a part of every history left out at random, so that no item leans on
+another alone. The bag of what was used, at several speeds of fading, is a factorised item-to-item model: see Kabbur
+et al. (FISM, KDD 2013) for the factors, and Choi et al. (SLIST, WWW 2021) for the fading.
 
 This is the publisher's side: it runs where packs are made, never in an app.
 """
@@ -130,7 +130,7 @@ def train(
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """Some choices of one person: the history (L,), its weights (k, P, L), when each was made (P,), and of what (P,)."""
+    """Some choices of one person: the history (L,), its weights (k, P, L), the places (P,) and items (P,) chosen."""
 
     items: NDArray[np.intp]
     weights: Array32

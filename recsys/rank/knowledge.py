@@ -127,7 +127,8 @@ class Knowledge:
             return self._bias
         score: NDArray[np.float32] = self._out @ np.rint(u / unit)
         score *= np.float32(unit)
-        return np.append(score, np.float32(0.0)) + self._bias
+        given: NDArray[np.float32] = np.append(score, np.float32(0.0)) + self._bias
+        return given
 
     def _near(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
         """``log(1 + mean lift)`` after the last uses, the newest of which count most."""
