@@ -36,7 +36,7 @@ __all__ = ["GROUPS", "Basis", "Said", "averages_of", "basis"]
 STEER: Final = "steer"
 _OF_MODEL: Final = tuple(dict.fromkeys(feature.group for feature in FEATURES))
 _OF_PACK: Final = ("taste", "near", "popular")
-GROUPS: Final = (*_OF_MODEL, STEER, *_OF_PACK)
+GROUPS: Final = (*_OF_MODEL, STEER)  # and where there is a pack, those of `_OF_PACK`
 _MEMBERS: Final = {
     group: np.array([f.group == group for f in FEATURES]) for group in _OF_MODEL
 }  # which features belong to a group
@@ -116,7 +116,7 @@ class Basis(NamedTuple):
         """Give the groups' reasons, the greatest contribution first. Their contributions add up."""
         parts = self.contributions(position)
         found = []
-        for group in GROUPS if self.said is not None else (*_OF_MODEL, STEER):
+        for group in GROUPS if self.said is None else (*GROUPS, *_OF_PACK):
             if group == STEER:
                 contribution = float(self.offsets[position]) - self.offset_average
             elif group in _OF_PACK:
