@@ -18,9 +18,9 @@ from recsys.errors import InputError, StoreError
 from recsys.inputs import At, EventLike, ItemLike
 from recsys.keeping import asked_once
 from recsys.prior import Prior
-from recsys.prior.start import start_of
 from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
+from recsys.rank.start import start_of
 from recsys.settings import Settings
 from recsys.types import Context, Event, Item, Slate
 

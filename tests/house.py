@@ -26,6 +26,7 @@ _UPSTAIRS = (
     "recsys.cli",
     "recsys.evaluate",
     "recsys.testing",
+    "recsys.publish",
 )
 MAY_NOT_KNOW: Mapping[str, tuple[str, ...]] = {
     "recsys.errors": ("recsys",),
@@ -38,7 +39,7 @@ MAY_NOT_KNOW: Mapping[str, tuple[str, ...]] = {
     "recsys.prior": ("recsys.log", "recsys.rank", "recsys.recommender", "recsys.bridge", "recsys.cli"),
     "recsys.portable": (*_ROOMS, *_UPSTAIRS),
     "recsys.live": ("recsys.rank", *_UPSTAIRS),
-    "recsys.recommender": ("recsys.bridge", "recsys.cli", "recsys.testing"),
+    "recsys.recommender": ("recsys.bridge", "recsys.cli", "recsys.testing", "recsys.publish"),
     "recsys.privacy": (
         "recsys.learn",
         "recsys.rank",
@@ -79,6 +80,7 @@ REASONS: Mapping[tuple[str, str], str] = {
     ("recsys.cli.care", "tempfile"): "the way of an export to another tool, in a folder of mode 0700",
     ("recsys.cli.app", "import_module"): "a command's own module, named in the table of commands",
     ("recsys.learn.checkpoint", "mmap"): "memory without a file, given back to the system at once",
+    ("recsys.prior.pack", "mmap"): "a pack is mapped read-only, so that its pages are shared and never written",
     (
         "recsys.log.connection",
         "ctypes",

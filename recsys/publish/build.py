@@ -18,13 +18,13 @@ from recsys.digest import blake2b
 from recsys.errors import InputError
 from recsys.learn.choice import utilities
 from recsys.learn.features import features_of
-from recsys.learn.fold import fold, new_state, regime
+from recsys.learn.fold import State, fold, new_state, regime
 from recsys.learn.gather import ask, gather
 from recsys.learn.moment import moment
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import Pack, key_of, write
-from recsys.prior.train import HALF_LIVES, Hyper, train
 from recsys.prior.weights import Prior
+from recsys.publish.train import HALF_LIVES, Factors, Hyper, train
 from recsys.rank.candidates import Pool
 from recsys.rank.knowledge import Knowledge
 from recsys.settings import Settings
@@ -133,44 +133,55 @@ def learnt_from(
     people: Sequence[Person], least_people: int, hyper: Hyper, say: Callable[[str], None]
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Give all of a pack but its weights, and what it was made from."""
-    support: dict[str, int] = {}
-    uses: dict[str, int] = {}
-    for person in people:
-        for item_id in person.items:
-            uses[item_id] = uses.get(item_id, 0) + 1
-        for item_id in set(person.items):
-            support[item_id] = support.get(item_id, 0) + 1
-    kept = sorted((i for i, n in support.items() if n >= least_people), key=key_of)
-    keys = np.array([key_of(item_id) for item_id in kept], np.uint64)
-    if not kept or (keys[1:] == keys[:-1]).any():
-        raise InputError(f"no item was used by {least_people} people", field="least_people")
+    kept, n_seen = _supported(people, least_people)
+    say(f"{len(kept):,} of {n_seen:,} items were used by {least_people} people or more")
     number = {item_id: i for i, item_id in enumerate(kept)}
     histories = [np.array([number[i] for i in person.items if i in number], np.intp) for person in people]
-    counts = np.array([uses[item_id] for item_id in kept], np.float64)
+    counts = np.bincount(np.concatenate(histories), minlength=len(kept)).astype(np.float64)
     share = counts / counts.sum()
-    n_uses, n_new = sum(map(len, histories)), sum(len(np.unique(items)) for items in histories)
-    say(f"{len(kept):,} of {len(support):,} items were used by {least_people} people or more")
     pairs, n_pairs = _pairs(histories, share, least_people)
     say(f"{n_pairs:,} pairs go together")
     factors = train(histories, share, hyper, lambda epoch, fit: say(f"factors, pass {epoch}: {fit:.4f}"))
+    arrays = {
+        "keys": np.array([key_of(item_id) for item_id in kept], np.uint64),
+        "popular": np.log(share).astype(np.float16),
+        "weights": np.array([1.0, 0.0, 0.0, 0.0]),
+        **_packed(factors, counts),
+        **pairs,
+    }
+    n_uses, n_new = int(counts.sum()), sum(len(np.unique(items)) for items in histories)
+    report = {"items": len(kept), "items_seen": n_seen, "pairs": n_pairs, "uses": n_uses}
+    return arrays, report | {"once": n_uses - n_new < _ONCE * n_uses}
+
+
+def _supported(people: Sequence[Person], least_people: int) -> tuple[list[str], int]:
+    """Give the items that enough people used, in the order of their keys, and how many there are of any."""
+    support: dict[str, int] = {}
+    for person in people:
+        for item_id in set(person.items):
+            support[item_id] = support.get(item_id, 0) + 1
+    kept = sorted((i for i, n in support.items() if n >= least_people), key=key_of)
+    if not kept:
+        raise InputError(f"no item was used by {least_people} people", field="least_people")
+    if len(set(map(key_of, kept))) < len(kept):
+        raise InputError("two items have the same key: rename one of them", field="people")
+    return kept, len(support)
+
+
+def _packed(factors: Factors, counts: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """Put the factors into bytes; an item that the pack does not have is taken for one of the rarest."""
     into, into_unit = _bytes(factors.into)
     out, out_unit = _bytes(factors.out)
-    rare = np.argsort(counts, kind="stable")[: max(len(kept) // 10, 1)]
-    arrays: dict[str, NDArray[Any]] = {
-        "keys": keys,
-        "popular": np.log(share).astype(np.float16),
+    rare = np.argsort(counts, kind="stable")[: max(len(counts) // 10, 1)]
+    return {
         "into": into,
         "out": out,
         "bias": factors.bias.astype(np.float16),
         "scales": np.array([into_unit, out_unit], np.float32),
         "mix": factors.mix,
         "half_lives": np.array(HALF_LIVES, np.float32),
-        "unknown": np.array([np.log(share.min() / 2.0), factors.bias[rare].mean()], np.float32),
-        "weights": np.array([1.0, 0.0, 0.0, 0.0]),
-        **pairs,
+        "unknown": np.array([np.log(counts.min() / counts.sum() / 2.0), factors.bias[rare].mean()], np.float32),
     }
-    report = {"items": len(kept), "items_seen": len(support), "pairs": n_pairs, "uses": n_uses}
-    return arrays, report | {"once": n_uses - n_new < _ONCE * n_uses}
 
 
 def _place(name: str) -> bytes:
@@ -187,25 +198,7 @@ def _pairs(
 ) -> tuple[dict[str, NDArray[Any]], int]:
     """Find what is used within a few uses of what, by enough people: the likeliest of each item, and their lifts."""
     n = len(share)
-    codes, counts, people = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
-    waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    n_waiting = 0
-    for at, items in enumerate(histories):
-        found = [
-            np.concatenate([items[:-lag] * n + items[lag:], items[lag:] * n + items[:-lag]])
-            for lag in range(1, min(_WINDOW, len(items) - 1) + 1)
-        ]
-        if found:
-            waiting.append(np.unique(np.concatenate(found), return_counts=True))
-            n_waiting += len(waiting[-1][0])
-        if waiting and (n_waiting > _WAITING or at == len(histories) - 1):
-            given = np.concatenate([codes, *(c for c, _ in waiting)])
-            of = np.concatenate([counts, *(c for _, c in waiting)])
-            each = np.concatenate([people, *(np.ones(len(c), np.int64) for c, _ in waiting)])
-            codes, where = np.unique(given, return_inverse=True)
-            counts = np.bincount(where, of).astype(np.int64)
-            people = np.bincount(where, each).astype(np.int64)
-            waiting, n_waiting = [], 0
+    codes, counts, people = _counted(histories, n)
     of, to = codes // n, codes % n
     all_of = np.bincount(of, counts, n)
     likely = counts / (all_of[of] + _SHRUNK)
@@ -224,6 +217,33 @@ def _pairs(
         "near_lift": np.rint(lift / unit).astype(np.uint8),
         "near_unit": np.array([unit], np.float32),
     }, len(order)
+
+
+def _counted(
+    histories: Sequence[NDArray[np.intp]], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count every pair ``of * n + to`` within the window: the pairs in order, how often, and of how many people."""
+    total = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
+    waiting: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
+    for items in histories:
+        lags = range(1, min(_WINDOW, len(items) - 1) + 1)
+        found = [items[:-lag] * n + items[lag:] for lag in lags] + [items[lag:] * n + items[:-lag] for lag in lags]
+        if not found:
+            continue
+        codes, counts = np.unique(np.concatenate(found), return_counts=True)
+        waiting.append((codes, counts, np.ones(len(codes), np.int64)))
+        if sum(len(part[0]) for part in waiting) > _WAITING:
+            total, waiting = _added([total, *waiting]), []
+    return _added([total, *waiting])
+
+
+def _added(
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    codes, counts, people = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    found, where = np.unique(codes, return_inverse=True)
+    each = [np.bincount(where, values, len(found)).astype(np.int64) for values in (counts, people)]
+    return found, each[0], each[1]
 
 
 def _weights(
@@ -258,35 +278,33 @@ def _sets_of(
 
     The first candidate is the one that was chosen.
     """
-    pack, settings = knowledge.pack, Settings()
     rng = np.random.default_rng(np.frombuffer(_place(person.name), np.uint64))
-    state, found = new_state(prior, settings), []
-    n = len(person.items)
-    wanted = set(np.unique(np.linspace(1, n - 1, min(_CHOICES_OF_ONE, n - 1)).astype(int)).tolist()) if n > 1 else set()
+    state, found, n = new_state(prior, Settings()), [], len(person.items)
+    chosen = np.unique(np.linspace(1, n - 1, min(_CHOICES_OF_ONE, n - 1)).astype(int)) if n > 1 else np.empty(0, int)
+    wanted, rows = set(chosen.tolist()), knowledge.pack.rows(person.items).tolist()
     for position, (item_id, at_s) in enumerate(zip(person.items, person.at_s, strict=True)):
-        at_us, b = round(at_s * 1e6), state.behaviour
-        row = int(pack.rows([item_id])[0])
-        used = b.slots.get(item_id, 0)
-        if position in wanted and (used or row >= 0) and not (once and used):
-            asked = ask(b, moment(at_us, 0, {}))
-            features = features_of(gather(b, [asked], [slice(0, b.n_slots)]))
-            scores = utilities(state.choices[regime(asked)].w, features)
-            slots = np.arange(1, 1 if once else b.n_slots)
-            told = knowledge.told(b, Pool(slice(0, b.n_slots), b.ids))
-            taken = np.unique(told.rows[1:])
-            drawn = np.setdiff1d(rng.choice(pack.n_items, min(_DRAWN, pack.n_items), replace=False), [*taken, row])
-            rest = pack.n_items - np.count_nonzero(taken >= 0) - (not used)
-            rows = np.concatenate([[row], told.rows[slots], drawn]).astype(np.int32)
-            unused = np.concatenate([[not used], told.unused[slots], np.ones(len(drawn), np.bool_)])
-            base = np.concatenate(
-                [
-                    [scores[used]],
-                    scores[slots],
-                    np.full(len(drawn), scores[0] + np.log(max(rest, 1) / max(len(drawn), 1))),
-                ]
-            )
-            keep = np.concatenate([[True], slots != used, np.ones(len(drawn), np.bool_)])
-            if np.count_nonzero(keep) > 1:
-                found.append((told.features(rows, unused)[:, keep], base[keep]))
+        at_us, used = round(at_s * 1e6), state.behaviour.slots.get(item_id, 0)
+        if position in wanted and (used or rows[position] >= 0) and not (once and used):
+            found.append(_set(state, at_us, used, rows[position], knowledge, rng, once=once))
         fold(state, Event(at_us, f"{position:08}", item_id, "click", 0))
-    return found
+    return [one for one in found if one[0].shape[1] > 1]
+
+
+def _set(
+    state: State, at_us: int, used: int, row: int, knowledge: Knowledge, rng: np.random.Generator, *, once: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ask before a choice, among what was used and some that was not, each standing for its share of the rest."""
+    b, n_items = state.behaviour, knowledge.pack.n_items
+    asked = ask(b, moment(at_us, 0, {}))
+    features = features_of(gather(b, [asked], [slice(0, b.n_slots)]))
+    scores = utilities(state.choices[regime(asked)].w, features)
+    told = knowledge.told(b, Pool(slice(0, b.n_slots), b.ids))
+    others = np.arange(1, 1 if once else b.n_slots)
+    others = others[others != used]
+    taken = np.append(told.rows[1:], row)
+    drawn = np.setdiff1d(rng.choice(n_items, min(_DRAWN, n_items), replace=False), taken)
+    n_rest = max(n_items - len(np.unique(taken[taken >= 0])), 1)
+    rows = np.concatenate([[row], told.rows[others], drawn]).astype(np.int32)
+    unused = np.concatenate([[not used], told.unused[others], np.ones(len(drawn), np.bool_)])
+    shared = scores[0] + np.log(n_rest / max(len(drawn), 1))
+    return told.features(rows, unused), np.concatenate([[scores[used]], scores[others], np.full(len(drawn), shared)])

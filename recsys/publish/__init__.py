@@ -1,0 +1,9 @@
+"""The publisher's side: prior packs are made here from the logs of many people, before they ship with an app.
+
+Nothing in an app loads this.
+"""
+
+from recsys.publish.build import LEAST_PEOPLE, Built, Person, build
+from recsys.publish.train import Hyper
+
+__all__ = ["LEAST_PEOPLE", "Built", "Hyper", "Person", "build"]
