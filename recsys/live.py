@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -165,7 +165,7 @@ class Live:
         with self._store.transact():
             for key, n_events, blob in taken:
                 self._store.save_checkpoint(key, n_events, self.basis, blob)
-            self._store.drop_checkpoints(self._surplus())
+            self._store.drop_checkpoints(self._surplus({key for key, _, _ in taken}))
         self._saved, self._blob_bytes = n_events, len(blob)
         self.n_saved += 1
 
@@ -230,17 +230,15 @@ class Live:
         with suppress(StoreError):  # a file that cannot be written now: passed over again next time
             self._store.drop_checkpoints(None if _ALL in damaged else damaged)
 
-    def _surplus(self) -> list[Key]:
-        """Give the checkpoints to drop: of each span of ages only the oldest stays, and the newest of all."""
+    def _surplus(self, written: Container[Key]) -> list[Key]:
+        """Give the checkpoints to drop: of each span of ages only the oldest stays, and what was just written."""
         surplus = []
         spans: set[int] = set()
         every = max(self._settings.checkpoint_events, 1)
-        kept = self._store.checkpoints()
-        for key, n_events, made_on, _ in kept:
+        for key, n_events, made_on, _ in self._store.checkpoints():
             age = self.state.n_events - n_events
             span = int(math.log(age / every + 1.0, _SPREAD)) if age > 0 else -1
-            newest = key == kept[-1][0]  # just written, on the way to where the log was changed or at its end
-            if made_on != self.basis or age < 0 or (span in spans and not newest):
+            if made_on != self.basis or age < 0 or (span in spans and key not in written):
                 surplus.append(key)
             spans.add(span)
         return surplus

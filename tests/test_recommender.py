@@ -558,6 +558,9 @@ def test_forgetting_something_early_leaves_the_recent_as_quick_to_forget_as_befo
         assert numbers[0] == 64
         assert numbers[-1] >= 600 - 3 * 32, "though every one there was had seen the event"
         assert rec.forget(events=uids[590:591]).n_refolded < 4 * 32
+        rec.forget(events=uids[100:101])
+        assert 96 in [n for _, n, _, _ in rec._store.checkpoints()], "the one before what changed is not thinned out"
+        assert rec.forget(events=uids[101:102]).n_refolded < 600 - 96
         assert rec.check()[-1].severity == "ok"
         for key, *_ in rec._store.checkpoints():
             state = decode(rec._store.load_checkpoint(key), rec._live.basis, rec._prior, rec._settings)
