@@ -40,6 +40,8 @@ class Told(NamedTuple):
     unused : array of bool, shape (n_columns,)
         Which columns were never used.
     rows_untouched : array of int32, shape (n_untouched,)
+    has_blank : bool
+        Whether the first column is that of slot 0, which is no item: nothing is said of it.
     """
 
     dense: NDArray[np.float32]
@@ -48,10 +50,13 @@ class Told(NamedTuple):
     rows: NDArray[np.int32]
     unused: NDArray[np.bool_]
     rows_untouched: NDArray[np.int32]
+    has_blank: bool
 
     def offsets(self) -> NDArray[np.float64]:
         """Give what is added to each column's score, shape (n_columns,)."""
         given: NDArray[np.float64] = self.total[self.rows] + self.weights[_UNUSED] * self.unused
+        if self.has_blank:
+            given[0] = 0.0
         return given
 
     def offsets_untouched(self) -> NDArray[np.float64]:
@@ -108,7 +113,9 @@ class Knowledge:
             slots: NDArray[np.intp] | slice = pool.slots
         else:
             rows, slots = self._rows(pool.ids), pool.slots
-        return Told(dense, weights, total, rows, b.own_n[slots] == 0, self._rows_untouched(pool.untouched))
+        has_blank = len(pool.ids) > 0 and not pool.ids[0]
+        untouched = self._rows_untouched(pool.untouched)
+        return Told(dense, weights, total, rows, b.own_n[slots] == 0, untouched, has_blank)
 
     def row(self, item_id: str) -> int:
         """Find one item in the pack; -1 when it is not there."""
