@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import films
 from benchmarks.baskets import REPEATS_METRIC, replay_baskets
 from benchmarks.data import RETAIL_SEED, Log, MissingDataError, data_folder, load
 from benchmarks.jobs import Models, by_name
@@ -173,6 +174,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "quality/completejourney-baskets": grocery_baskets,
     "quality/cold-start": cold_start,
     "quality/pareto": pareto,
+    **films.SCENARIOS,
 }
 
 
