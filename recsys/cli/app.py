@@ -26,6 +26,7 @@ DEBUG_VARIABLE = "RECSYS_DEBUG"
 
 # Where each command lives; a module is imported when its command is used.
 COMMANDS = {
+    "build-prior": "publish",
     "check": "care",
     "demo": "demo",
     "explain": "look",
@@ -53,7 +54,8 @@ class Group(click.Group):
         """Return one command, importing its module."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"recsys.cli.{COMMANDS[cmd_name]}"), f"{cmd_name}_command")
+        module = import_module(f"recsys.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
