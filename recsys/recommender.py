@@ -423,7 +423,7 @@ class Recommender(Duties):
         -------
         Counterfactual
             Choices a slate, as shown and in the other order, at most the first ten positions of each slate.
-            O(events) and a second or so for 1,000 slates of ten.
+            O(events), and two seconds or so for 1,000 slates of ten.
 
         Raises
         ------

@@ -61,7 +61,7 @@ def ips(
         ``"normal"``: ``V ± z s/√n`` with the standard deviation ``s`` over rounds. ``"bootstrap"``: percentiles over
         resampled rounds. ``"bernstein"``: the empirical Bernstein bound [2]_, which holds for every ``n`` and is wide;
         needs ``clip`` and rewards in [0, 1], and bounds the value of the clipped weights. The first two are too narrow
-        where few rewards are not 0, and are a point where none is.
+        where only a handful of rewards are not 0, and a point where none is.
     level : float
         Coverage in (0, 1).
     n_resamples : int
