@@ -148,8 +148,8 @@ def _halves(logs: Mapping[tuple[str, str], BanditLog], scale: Scale) -> Table:
     clicks = {how: float(np.mean(values)) for how, values in n_clicks.items()}
     table.notes.append(
         f"Mild: propensities differ by a factor of 3 at most, {clicks['mild']:.1f} clicks in a thinned half on "
-        f"average. Steep: half of the mass falls off as 1 / rank, {clicks['steep']:.1f} clicks: with so few an interval by the "
-        "normal distribution is too narrow."
+        f"average. Steep: half of the mass falls off as 1 / rank, {clicks['steep']:.1f} clicks: with so few an "
+        "interval by the normal distribution is too narrow."
     )
     return table
 
