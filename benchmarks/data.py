@@ -28,10 +28,12 @@ from recsys.types import Event, Item
 __all__ = [
     "RETAIL_SEED",
     "SETS",
+    "BanditLog",
     "Log",
     "MissingDataError",
     "data_folder",
     "load",
+    "load_bandit",
     "load_items",
     "missing_sets",
     "published_answers",
@@ -120,6 +122,39 @@ def load_items(name: str, folder: Path) -> list[Item]:
         for row in rows
         if row.get("is_product", "1") == "1"
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class BanditLog:
+    """One policy's log of single items shown: the item's number, its propensity, 1 if clicked; shape (n_rows,) each."""
+
+    action: NDArray[np.intp]
+    propensity: NDArray[np.float64]
+    reward: NDArray[np.float64]
+    n_actions: int
+
+
+def load_bandit(name: str, folder: Path) -> dict[tuple[str, str], BanditLog]:
+    """Read a set of logged bandits: ``(policy, campaign) -> log``. Policies of a campaign number its items alike.
+
+    Raises
+    ------
+    MissingDataError
+        When its file is not in the folder.
+    """
+    found: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
+    items: dict[str, dict[str, int]] = {}
+    for row in _rows(folder, name, "interactions.csv.gz"):
+        known = items.setdefault(row["campaign"], {})
+        action = known.setdefault(row["item_id"], len(known))
+        one = (action, float(row["propensity"]), float(row["value"]))
+        found.setdefault((row["policy"], row["campaign"]), []).append(one)
+    logs = {}
+    for (policy, campaign), rows in found.items():
+        actions, propensity, reward = zip(*rows, strict=True)
+        numbers = np.array(actions, np.intp)
+        logs[policy, campaign] = BanditLog(numbers, np.array(propensity), np.array(reward), len(items[campaign]))
+    return logs
 
 
 def published_answers(folder: Path) -> dict[tuple[str, int], tuple[str, str, list[str]]]:

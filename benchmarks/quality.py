@@ -18,6 +18,7 @@ from benchmarks import films
 from benchmarks.baskets import REPEATS_METRIC, replay_baskets
 from benchmarks.data import RETAIL_SEED, Log, MissingDataError, data_folder, load
 from benchmarks.jobs import Models, by_name
+from benchmarks.off_policy import off_policy
 from benchmarks.packaged import GROCERY_SEED, PACKAGES
 from benchmarks.pareto import pareto_tables
 from benchmarks.peers import available
@@ -174,6 +175,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "quality/completejourney-baskets": grocery_baskets,
     "quality/cold-start": cold_start,
     "quality/pareto": pareto,
+    "quality/off-policy": off_policy,
     **films.SCENARIOS,
 }
 

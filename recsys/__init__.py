@@ -33,6 +33,8 @@ from recsys.types import Event, Item, Reason, Recommendation, Slate
 if _typing.TYPE_CHECKING:
     from recsys.log.aside import set_aside
     from recsys.reports import (
+        Counterfactual,
+        Estimate,
         Evaluation,
         Explanation,
         Finding,
@@ -51,6 +53,8 @@ __all__ = [
     "ClosedError",
     "ConsentError",
     "CorruptError",
+    "Counterfactual",
+    "Estimate",
     "Evaluation",
     "Event",
     "Explanation",

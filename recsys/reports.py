@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from recsys.types import Event, Reason
 
 __all__ = [
+    "Counterfactual",
+    "Estimate",
     "Evaluation",
     "Explanation",
     "Finding",
@@ -214,6 +216,80 @@ class Evaluation:
     n_events: int
     n_scored: int
     metrics: Mapping[str, Mapping[str, Metric]]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A policy's value, estimated from a log that another policy wrote: ``low <= value <= high``.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Mean reward a round, and its interval.
+    n : int
+        Rounds in the log.
+    n_effective : float
+        ``(Σ w)² / Σ w²`` over rounds: how many rounds of the target policy's own they are about worth. In (0, n].
+    mean_weight : float
+        About 1 where the logging policy could do all that the target policy does; clearly below, where it could not.
+    largest_weight : float
+        Of a single row.
+    share_clipped : float
+        Of the rows, in [0, 1].
+    estimator, interval : str
+        Which were used, such as ``"snips"`` and ``"normal"``.
+
+    Stability: provisional
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    n_effective: float
+    mean_weight: float
+    largest_weight: float
+    share_clipped: float
+    estimator: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """What another order of the slates that were shown would have been worth, in choices a slate.
+
+    Parameters
+    ----------
+    reason : str
+        Why there is no answer; empty when there is one. ``"slates"``: no slate of two items or more was shown.
+        ``"overlap"``: all were shown by score alone (``explore=0``), so nothing was left to chance and the log cannot
+        say. ``"choices"``: nothing was chosen from them.
+    n_slates, n_used, n_choices : int
+        Slates of two items or more, those of them whose order was left to chance, and the items chosen from these.
+    examination : tuple of float
+        How likely each position was to be looked at, the likeliest as 1; empty without an answer.
+    shown : Estimate or None
+        Choices a slate, as they were shown.
+    by_position : Estimate or None
+        Choices a slate in the other order, from those that stood where that order would have put them.
+    by_examination : Estimate or None
+        The same from all choices, given the examination of positions: narrower, and right if an item is chosen when
+        it is looked at and wanted.
+    gain : Metric or None
+        ``by_examination - shown``, with its interval.
+
+    Stability: provisional
+    """
+
+    reason: str
+    n_slates: int
+    n_used: int
+    n_choices: int
+    examination: tuple[float, ...]
+    shown: Estimate | None
+    by_position: Estimate | None
+    by_examination: Estimate | None
+    gain: Metric | None
 
 
 @dataclass(frozen=True, slots=True)

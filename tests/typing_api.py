@@ -74,6 +74,9 @@ def understanding(rec: Recommender) -> None:
     evaluation = rec.evaluate()
     assert_type(evaluation, recsys.Evaluation)
     assert_type(evaluation.metrics["recsys"]["ndcg@10"], recsys.Metric)
+    other = rec.what_if(explore=0.5, settings=Settings(), prior="prior.json")
+    assert_type(other, recsys.Counterfactual)
+    assert_type(other.by_examination, recsys.Estimate | None)
 
 
 def keeping(rec: Recommender, path: Path) -> None:

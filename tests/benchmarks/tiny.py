@@ -30,6 +30,7 @@ EXTRA_COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "nemig-en": ("impression_id", "position", "part"),
     "ebnerd-test-sample": ("impression_id", "position", "scroll_pct"),
+    "open-bandit-zozo": ("position", "propensity", "policy", "campaign"),
 }
 GENRES = packaged.GENRES
 CYCLE = ("b", "a", "c", "a")
@@ -103,6 +104,20 @@ def write_retail(folder: Path, users: Sequence[str] = ("c0", "c1")) -> None:
     )
 
 
+def write_bandit(folder: Path) -> None:
+    """Two campaigns of three items; item 0 is always clicked, 1 every second time, 2 never."""
+    rows = []
+    for campaign in ("all", "men"):
+        for policy, times in (("random", (40, 40, 40)), ("bts", (60, 40, 20))):
+            for item, n in enumerate(times):
+                clicks = [1.0 if item == 0 or (item == 1 and i % 2) else 0.0 for i in range(n)]
+                rows += [
+                    ("seg", f"{campaign}_{item}", START + i, "impression", click, 1, n / sum(times), policy, campaign)
+                    for i, click in enumerate(clicks)
+                ]
+    write_interactions(folder, "open-bandit-zozo", rows)
+
+
 def write_packages(folder: Path) -> None:
     """The two packages that carry sets, holding nothing but the files that are read."""
     import pandas as pd
@@ -138,3 +153,4 @@ def write_all(folder: Path) -> None:
     write_geolife(folder)
     write_kypo(folder)
     write_retail(folder)
+    write_bandit(folder)

@@ -290,6 +290,7 @@ class OneFold(RuleBasedStateMachine):
             rec.explain(ITEMS[seed % len(ITEMS)], at=at, context=context)
             rec.profile()
             rec.evaluate()
+            rec.what_if()
             rec.stats()
             assert {finding.severity for finding in rec.check()} <= {"ok"}
 

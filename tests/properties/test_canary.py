@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import recsys
 from recsys import Event, InputError, Item, Recommender, RecsysError, Settings, inputs
+from recsys.evaluate import logged_slates
 from recsys.testing import strategies as some
 from tests.log.examples import tamper
 from tests.properties.eyes import moment
@@ -239,6 +240,11 @@ def everything_public(path: Path) -> Iterator[object]:
         yield from (why, why.terms, why.reasons, why.events, *why.terms, *why.events, profile, *profile.habits)
         evaluation = rec.evaluate()
         yield from (evaluation, *(m for by_name in evaluation.metrics.values() for m in by_name.values()))
+        drawn = rec.recommend(2, at=moment(some.START + 50), explore=1.0)
+        rec.shown(drawn, at=moment(some.START + 51))
+        rec.record(drawn[0].item_id, slate=drawn, at=moment(some.START + 52))
+        other = rec.what_if()
+        yield from (other, other.shown, *logged_slates(rec._store.events()))
         yield from (rec.check(), rec.stats(), rec._store, rec._live, rec._catalogue, rec._gate)
         yield rec.forget(items=[CANARY])
     yield rec

@@ -28,6 +28,7 @@ READS: Final[dict[str, Deed]] = {
     "explain": lambda rec, _: rec.explain("a", at=AT),
     "profile": lambda rec, _: rec.profile(),
     "evaluate": lambda rec, _: rec.evaluate(),
+    "what_if": lambda rec, _: rec.what_if(explore=0.5),
     "stats": lambda rec, _: rec.stats(),
     "check": lambda rec, _: rec.check(),
     "export": lambda rec, folder: rec.export(folder / f"{len([*folder.iterdir()])}.jsonl"),

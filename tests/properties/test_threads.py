@@ -235,6 +235,7 @@ def calls(rec: Recommender, folder: Path) -> dict[str, Callable[[], object]]:
         "explain": lambda: rec.explain("a"),
         "profile": rec.profile,
         "evaluate": rec.evaluate,
+        "what_if": rec.what_if,
         "forget": lambda: rec.forget(items=["a"]),
         "consent": lambda: rec.consent("learning"),
         "consents": rec.consents,

@@ -151,6 +151,7 @@ CALLS: Final[Mapping[str, Callable[[Session], object]]] = {
     "shown": shown,
     "stats": lambda session: session.rec.stats(),
     "steer": lambda session: session.rec.steer(session.item(), 0.5, at=session.at()),
+    "what_if": lambda session: session.rec.what_if(),
     "withdraw": lambda session: session.rec.withdraw(),
 }
 """A call of the public face by its name, and what a session does with it; what a person does has more than one."""
