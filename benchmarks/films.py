@@ -37,6 +37,7 @@ _LEAST_PEOPLE: Final = 5
 _K: Final = 10
 PACK: Final = "recsys, with a pack"
 _QUICK_PEOPLE: Final = 60
+HYPER: Final = Hyper()
 
 
 def movielens_100k(data: Path | None, *, quick: bool, jobs: int | None = None) -> Result:
@@ -120,7 +121,7 @@ def _ranks_with_pack(
     learnt: Sequence[Log], asked: Sequence[Log], items: Sequence[Item], *, quick: bool
 ) -> tuple[NDArray[np.int64], float, int, int]:
     people = [Person(log.user, [e.item_id for e in log.events], [e.at_us / 1e6 for e in log.events]) for log in learnt]
-    built = build(people, least_people=_LEAST_PEOPLE, hyper=Hyper(epochs=1) if quick else None)
+    built = build(people, least_people=_LEAST_PEOPLE, hyper=replace(HYPER, epochs=1) if quick else HYPER)
     ranks, spent_ms = [], []
     with TemporaryDirectory(prefix="recsys-bench-") as folder:
         path = Path(folder) / "app.pack"

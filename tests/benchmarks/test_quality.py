@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import packaged, quality
+from benchmarks import films, packaged, quality
 from benchmarks.__main__ import main
 from benchmarks.data import MissingDataError, data_folder, load, missing_sets
 from benchmarks.peers import available
@@ -58,7 +58,7 @@ def mean(cell: Cell) -> float:
     return cell.mean
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "quality/off-policy"])
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in {"quality/off-policy", *films.SCENARIOS}])
 def test_each_scenario_ranks_with_every_rule_and_every_peer_that_is_there(name: str, sets: Path) -> None:
     result = run(name, sets)
     assert (result.id, result.quick) == (name, True)
