@@ -137,8 +137,9 @@ class _First:
             if name in named:
                 named[name] = known[named[name] % len(known)].at_us // 1_000_000 if known else 0
         if "since" in named and "until" in named:  # an empty span would be refused
-            first, last = sorted((named["since"], named["until"]))
-            named |= {"since": first, "until": last + 1}
+            named["since"], named["until"] = sorted((named["since"], named["until"]))
+            if named["since"] == named["until"]:
+                del named["until"]
         receipt = self.rec.forget(**named)
         left = forgotten(self.left, **named)
         assert (receipt.status, receipt.n_events) == ("erased", len(self.left) - len(left))
