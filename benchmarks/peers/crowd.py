@@ -6,6 +6,7 @@ every item, from the items that the person has used so far.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -35,6 +36,20 @@ def _users_by_items(histories: Histories, n_items: int) -> NDArray[np.float32]:
     return used
 
 
+def _fitted(what: str, histories: Histories, n_items: int, **options: object) -> NDArray[np.float32]:
+    """Give the items' factors as ``implicit`` fits them, on one thread, BLAS too, as it asks for in a warning."""
+    from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits
+
+    module, _, name = what.partition(".")
+    chosen = {"factors": _FACTORS, "random_state": _SEED, "num_threads": 1, "iterations": 20, **options}
+    made = getattr(importlib.import_module(f"implicit.{module}"), name)  # which brings a BLAS of its own: first
+    with threadpool_limits(1, "blas"):
+        model = made(**chosen)
+        model.fit(csr_matrix(_users_by_items(histories, n_items)), show_progress=False)
+    return np.array(model.item_factors)
+
+
 class MostPopular:
     """How many people used it."""
 
@@ -43,7 +58,8 @@ class MostPopular:
 
     def scores(self, used: NDArray[np.intp]) -> NDArray[np.floating[Any]]:
         del used
-        return self._people
+        given: NDArray[np.floating[Any]] = self._people
+        return given
 
 
 class ItemKnn:
@@ -57,7 +73,8 @@ class ItemKnn:
         self._cosines = together / (length[:, None] * length)
 
     def scores(self, used: NDArray[np.intp]) -> NDArray[np.floating[Any]]:
-        return self._cosines[used].sum(axis=0)
+        given: NDArray[np.floating[Any]] = self._cosines[used].sum(axis=0)
+        return given
 
 
 class Ease:
@@ -71,21 +88,15 @@ class Ease:
         self._weights = weights.astype(np.float32)
 
     def scores(self, used: NDArray[np.intp]) -> NDArray[np.floating[Any]]:
-        return self._weights[used].sum(axis=0)
+        given: NDArray[np.floating[Any]] = self._weights[used].sum(axis=0)
+        return given
 
 
 class Als:
     """``implicit``'s alternating least squares (Hu et al. 2008); a person's factors are solved for at each question."""
 
     def __init__(self, histories: Histories, n_items: int, alpha: float = 10.0, penalty: float = 1.0) -> None:
-        from implicit.als import AlternatingLeastSquares
-        from scipy.sparse import csr_matrix
-
-        model = AlternatingLeastSquares(
-            factors=_FACTORS, regularization=penalty, alpha=alpha, iterations=20, random_state=_SEED, num_threads=1
-        )
-        model.fit(csr_matrix(_users_by_items(histories, n_items)), show_progress=False)
-        self._items = np.array(model.item_factors)
+        self._items = _fitted("als.AlternatingLeastSquares", histories, n_items, regularization=penalty, alpha=alpha)
         self._gram = self._items.T @ self._items + penalty * np.eye(self._items.shape[1], dtype=np.float32)
         self._alpha = alpha
 
@@ -99,12 +110,7 @@ class Bpr:
     """``implicit``'s Bayesian personalised ranking (Rendle et al. 2009); a person is the mean of what was used."""
 
     def __init__(self, histories: Histories, n_items: int) -> None:
-        from implicit.bpr import BayesianPersonalizedRanking
-        from scipy.sparse import csr_matrix
-
-        model = BayesianPersonalizedRanking(factors=_FACTORS, iterations=200, random_state=_SEED, num_threads=1)
-        model.fit(csr_matrix(_users_by_items(histories, n_items)), show_progress=False)
-        self._items = np.array(model.item_factors)
+        self._items = _fitted("bpr.BayesianPersonalizedRanking", histories, n_items, iterations=200)
 
     def scores(self, used: NDArray[np.intp]) -> NDArray[np.floating[Any]]:
         mean = self._items[used].mean(axis=0)
