@@ -76,7 +76,7 @@ def retail_with_pack(data: Path | None, *, quick: bool, jobs: int | None = None)
         "The prior of the own model ships, and was fitted on this set among others, which favours both rows of recsys.",
     ]
     seeds = {"bootstrap": SEED, "split": SPLIT_SEED}
-    table = Table(title, ("model", *_COLUMNS), rows, notes)
+    table = Table(title, ("model", *_COLUMNS), rows, notes, plot=None)
     return Result("quality/uci-online-retail-pack", [table], seeds, quick, skipped)
 
 
