@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["similar"]
 
-_WEIGHTS: Final = {"like": 4.0, "sequence": 1.0, "near": 1.0, "taste": 2.0}
+_WEIGHTS: Final = {"like": 4.0, "sequence": 2.0, "near": 1.0}
 _AROUND: Final = 3  # uses after, and before, that count as together
-_DOUBT: Final = 2.0  # uses together that are as usual, before any are counted
 
 Floats = NDArray[np.float64]
 Parts = dict[str, tuple[float, int, float | None]]  # group: contribution, events behind it, when the newest was
@@ -81,7 +80,7 @@ def _alike(likeness: Likeness | None, item_id: str) -> Parts:
 
 
 def _together(state: State, item_id: str) -> Parts:
-    """``log((c + m s) / ((C + m) s))``: ``c`` of the ``C`` uses around its own, where its share of all is ``s``."""
+    """``log((c + 1) / (C s + 1))``: ``c`` of the ``C`` uses around the item's own, where its share of all is ``s``."""
     b, slot = state.behaviour, state.behaviour.slots.get(item_id, 0)
     places = b.places[slot].astype(np.int64)
     oldest = max(b.position - len(b.past_item), 0)
@@ -95,8 +94,8 @@ def _together(state: State, item_id: str) -> Parts:
     counts, shares = np.bincount(slots), b.own_n[: slots.max() + 1] / max(b.own_n[: b.n_slots].sum(), 1)
     found: Parts = {}
     for other in np.flatnonzero(counts).tolist():
-        share, n = float(shares[other]), int(counts[other])
-        lift = float(np.log((n / share + _DOUBT) / (len(slots) + _DOUBT)))
+        n = int(counts[other])
+        lift = float(np.log((n + 1.0) / (len(slots) * shares[other] + 1.0)))
         found[b.ids[other]] = (lift, n, float(at[slots == other].max()))
     return found
 

