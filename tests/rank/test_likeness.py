@@ -168,3 +168,30 @@ def test_shipped_weights_are_modest() -> None:
     weights = dict(zip(CONTENT_FEATURES, default_weights().tolist(), strict=False))
     assert all(abs(weight) <= 3.0 for weight in weights.values())
     assert weights["against"] < 0.0 < weights["last"]
+
+
+def test_what_is_told_of_the_untouched_is_added_to_each_once() -> None:
+    """Column 0 stands for all of them, and what is told of it is told of none."""
+    with shelf() as rec:
+        read(rec, "b00", "b03")
+        state, likeness = rec._live.state, rec._catalogue.likeness()
+        assert likeness is not None
+        pool = rec._everything((), None)
+        told = likeness.told(state.behaviour, pool, AT)
+        assert told is not None
+        added = pool._replace(told=[told]).added()
+        assert told.offsets()[0] != 0.0
+        assert added is not None
+        assert added.tolist() == [0.0, *told.offsets()[1:].tolist()]
+        assert pool._replace(told=[told, told]).added_untouched().tolist() == (2 * told.offsets_untouched()).tolist()
+
+
+def test_of_what_a_pack_knows_content_says_nothing() -> None:
+    with shelf() as rec:
+        read(rec, "b00", "b03")
+        likeness, pool = rec._catalogue.likeness(), rec._everything((), None)
+        assert likeness is not None
+        packed = np.array([item_id < "b20" for item_id in pool.untouched])
+        told = likeness.told(rec._live.state.behaviour, pool, AT, (np.zeros(len(pool.ids), np.bool_), packed))
+        assert told is not None
+        assert ((told.offsets_untouched() == 0.0) == packed).all()
