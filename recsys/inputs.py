@@ -10,6 +10,7 @@ import math
 import operator
 import os
 import time
+from base64 import b85encode
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -23,6 +24,7 @@ from recsys.types import Context, Event, Item, Scalar, Slate
 __all__ = [
     "LIMITS",
     "NO_CONTEXT",
+    "VECTOR_MARK",
     "At",
     "EventLike",
     "ItemLike",
@@ -64,6 +66,7 @@ LIMITS: Final[Mapping[str, int]] = {
     "context": 32,
     "key": 64,
     "value": 256,
+    "vector": 4096,
     "candidates": 1_000_000,
     "slate": 10_000,
     "events": 10_000_000,
@@ -71,6 +74,8 @@ LIMITS: Final[Mapping[str, int]] = {
 NO_CONTEXT: Final[Context] = {}
 _MAX_US: Final = 2**32 * 1_000_000  # times are kept in 32 bits of seconds: 1970 to 2106
 _MAX_OFFSET_MIN: Final = 1440
+VECTOR_MARK: Final = "f4:"  # before a vector's numbers, four bytes each, in base 85
+_LARGEST: Final = 1e30  # of a vector's numbers, which are kept in single precision
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _US: Final = timedelta(microseconds=1)
 _MINUTE: Final = timedelta(minutes=1)
@@ -237,8 +242,24 @@ def item_of(item: ItemLike) -> Item:
         id=text(fields.get("id"), "id", "id"),
         title=text("" if title is None else title, "title", "title", empty=True),
         tags=tuple(texts(() if tags is None else tags, "tags", "tag", LIMITS["tags"])),
-        attributes=_scalars(extra, "attributes", LIMITS["attributes"], "attribute"),
+        attributes=_scalars(_with_vector(extra), "attributes", LIMITS["attributes"], "attribute"),
     )
+
+
+def _with_vector(given: Mapping[str, object]) -> Mapping[str, object]:
+    """Write an item's vector, a list of finite numbers, as the text in which attributes keep it."""
+    vector = given.get("vector") if isinstance(given, Mapping) else None
+    if vector is None or isinstance(vector, str):
+        return given
+    try:
+        found = np.asarray(vector, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError("vector: a list of numbers is needed", field="vector") from None
+    if found.ndim != 1 or not 0 < len(found) <= LIMITS["vector"]:
+        raise InputError(f"vector: a list of 1 to {LIMITS['vector']} numbers is needed", field="vector")
+    if not np.abs(found).max() < _LARGEST:
+        raise InputError(f"vector: finite numbers below {_LARGEST:g} are needed", field="vector")
+    return {**given, "vector": VECTOR_MARK + b85encode(found.astype("<f4").tobytes()).decode()}
 
 
 def items_of(items: object) -> list[Item]:

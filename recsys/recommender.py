@@ -20,11 +20,12 @@ from recsys.keeping import asked_once
 from recsys.prior import Prior
 from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
-from recsys.rank.start import start_of
+from recsys.rank.start import embedder_of, start_of
 from recsys.settings import Settings
 from recsys.types import Context, Event, Item, Slate
 
 if TYPE_CHECKING:
+    from recsys.learn.content import Embed
     from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.prior import Pack
@@ -51,6 +52,11 @@ class Recommender(Duties):
     prior : Prior or Pack or str or os.PathLike, optional
         Where the model starts; a path is read as a prior's JSON file or as a prior pack. None takes the prior that
         ships with recsys. A pack also tells what people do with the app's items; that is added to the scores.
+
+    embedder : callable, optional
+        ``embedder(texts) -> array of float, shape (n, d)``: the host's own vectors of titles and descriptions, which
+        then say how alike items are, together with their words. Asked when an answer first needs it, about all texts
+        that it was not asked about before; must not call the recommender. Items with a ``vector`` need none.
 
     Raises
     ------
@@ -91,11 +97,13 @@ class Recommender(Duties):
         key: bytes | Callable[[], bytes] | None = None,
         settings: Settings | None = None,
         prior: Prior | Pack | str | os.PathLike[str] | None = None,
+        embedder: Embed | None = None,
     ) -> None:
         inputs.path_of(path)
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
         start, self._knowledge = start_of(prior)
+        self._embedder = embedder_of(embedder)
         super().__init__(path, key, settings or Settings(), start)
 
     def __enter__(self) -> Recommender:
@@ -117,7 +125,9 @@ class Recommender(Duties):
         Parameters
         ----------
         items : iterable of mappings or Item, or DataFrame
-            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes.
+            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes. Of these
+            ``text``, ``description``, numbers, and ``created`` (seconds since 1970 UTC) say what an item is like, and
+            so does ``vector``: a list of at most 4,096 finite numbers, as many for every item. ``docs/content.md``.
 
         Returns
         -------
@@ -134,6 +144,7 @@ class Recommender(Duties):
         found = inputs.items_of(items)
         with self._gate.arranging:
             self._notice()
+            self._catalogue.check_vectors(found)
             return self._put(found)
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -321,7 +332,10 @@ class Recommender(Duties):
             self._sync()
             pool = self._everything(without, keep)
             state, stock, told = self._live.state, self._catalogue, self._knowledge
-            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
+            like = stock.likeness(self._embedder)
+            return slate(
+                state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told, likeness=like
+            )
 
     def rank(
         self,
@@ -360,7 +374,42 @@ class Recommender(Duties):
             state = self._live.state
             pool = given(ids, state.behaviour, self._catalogue, state.steers)
             stock, told = self._catalogue, self._knowledge
-            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
+            like = stock.likeness(self._embedder)
+            return slate(
+                state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told, likeness=like
+            )
+
+    def similar(self, item_id: str, k: int = 10, *, at: At = None) -> Slate:
+        """Give what goes with an item: what is like it, what is used around it, what a pack knows to go with it.
+
+        A pure read.
+
+        Parameters
+        ----------
+        item_id : str
+            Need not be in the catalogue.
+        k : int
+            At most how many, 0 to 10,000.
+        at : datetime or float, optional
+            The moment that the slate carries; None: now.
+
+        Returns
+        -------
+        Slate
+            Best first, ties by id; without the item itself, and without what has nothing to do with it, so of an
+            unknown item empty. Reasons add up to the score. O(items and their words).
+
+        Stability: provisional
+        """
+        from recsys.rank.similar import similar
+
+        wanted, most = inputs.text(item_id, "item_id", "id"), inputs.count(k, "k", 0, inputs.LIMITS["slate"])
+        question = inputs.moment_of(at)
+        with self._gate.reading:
+            self._sync()
+            like = self._catalogue.likeness(self._embedder)
+            state, told = self._live.state, self._knowledge
+            return similar(state, self._catalogue, wanted, question, k=most, knowledge=told, likeness=like)
 
     def explain(self, item_id: str, *, at: At = None, context: Context | None = None) -> Explanation:
         """Give every term of an item's score among all candidates, and the events behind it. A pure read.
@@ -378,7 +427,8 @@ class Recommender(Duties):
             if mask is not None:  # what was never learnt explains nothing
                 events = [event for event in events if mask.seen(event) is not None]
             state, pool = self._live.state, self._everything((), None)
-            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge)
+            like = self._catalogue.likeness(self._embedder)
+            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge, like)
 
     def profile(self) -> Profile:
         """Give what was learnt, readable. A pure read. O(items with events).

@@ -46,6 +46,7 @@ def recording(rec: Recommender) -> None:
 def asking(rec: Recommender) -> None:
     """Slates, and what stands in them."""
     assert_type(rec.recommend(), recsys.Slate)
+    assert_type(rec.similar("kind-of-blue", 5), recsys.Slate)
     assert_type(rec.recommend(5, at=0.0, context={"place": "home"}, exclude=["a"]), recsys.Slate)
     assert_type(rec.recommend(5, where=lambda item: "jazz" in item.tags, explore=0.1, seed=7), recsys.Slate)
     slate = rec.rank(["a", "b"], k=1, at=None, context=None, explore=0.0, seed=None)
