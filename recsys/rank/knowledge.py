@@ -1,7 +1,8 @@
 """What a prior pack says of candidates: a pure function of the pack, the last uses, and the ids asked about.
 
 The scores are added to the model's, as steering is; nothing of them is learnt or kept, so what is forgotten
-is gone from them at once, and learning never depends on them.
+is gone from them at once, and learning never depends on them. Only of what was never used something is said: what the
+person has used, the person's own log tells more of.
 """
 
 from __future__ import annotations
@@ -97,9 +98,9 @@ class PackTold(NamedTuple):
         n_rows = self.dense.shape[1]
         how_often = np.bincount(rows[unused] % n_rows, minlength=n_rows)  # -1 stands for the last row
         how_often += np.bincount(self.rows_untouched % n_rows, minlength=n_rows)
-        total = np.append(self.dense.astype(np.float64) @ how_often, np.count_nonzero(unused) + n_untouched)
-        given: NDArray[np.float64] = total / max(n + n_untouched, 1)
-        return given
+        total = self.dense.astype(np.float64) @ how_often
+        given = np.append(total, np.count_nonzero(unused) + n_untouched) / max(n + n_untouched, 1)
+        return given.astype(np.float64)
 
 
 @final
