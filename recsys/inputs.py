@@ -38,6 +38,7 @@ __all__ = [
     "moment_of",
     "new_uid",
     "path_of",
+    "scalar",
     "seed_of",
     "slate_id",
     "some_texts",
@@ -162,9 +163,13 @@ def seed_of(value: object) -> int | None:
 
 
 def where_of(value: object) -> Callable[[Item], bool] | None:
-    """Check a predicate over items."""
+    """Check a predicate over items, or make one of a mapping."""
+    if isinstance(value, Mapping):
+        from recsys.conditions import condition_of
+
+        return condition_of(value)
     if value is not None and not callable(value):
-        raise InputError("where: a function of an Item is needed", field="where")
+        raise InputError("where: a function of an Item or a mapping is needed", field="where")
     return cast("Callable[[Item], bool] | None", value)
 
 
@@ -333,10 +338,11 @@ def _scalars(given: object, field: str, most: int, limit: str) -> Mapping[str, S
         raise InputError(f"{field}: a mapping is needed", field=field)
     if len(given) > most:
         raise InputError(f"{field}: at most {most} entries", field=field)
-    return {text(key, field, "key"): _scalar(value, field, limit) for key, value in given.items()}
+    return {text(key, field, "key"): scalar(value, field, limit) for key, value in given.items()}
 
 
-def _scalar(value: object, field: str, limit: str) -> Scalar:
+def scalar(value: object, field: str, limit: str) -> Scalar:
+    """Check a string, number or boolean; NumPy's are taken for Python's own."""
     if isinstance(value, str):
         return text(value, field, limit, empty=True)
     if isinstance(value, bool) or type(value) is int:
@@ -346,7 +352,7 @@ def _scalar(value: object, field: str, limit: str) -> Scalar:
     if hasattr(value, "item") and not isinstance(value, (Collection, Sequence)):  # NumPy's scalars
         value = value.item()
         if isinstance(value, (bool, int, str)):
-            return _scalar(value, field, limit)
+            return scalar(value, field, limit)
     if isinstance(value, float):
         return finite(value, field)
     raise InputError(f"{field}: values are strings, numbers or booleans", field=field)

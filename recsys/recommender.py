@@ -8,7 +8,7 @@ learnt from it in memory (:mod:`recsys.learn`), and answers from that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
@@ -22,7 +22,7 @@ from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
 from recsys.rank.start import start_of
 from recsys.settings import Settings
-from recsys.types import Context, Event, Item, Slate
+from recsys.types import Context, Event, Item, Slate, Wanted
 
 if TYPE_CHECKING:
     from recsys.log import Store
@@ -281,7 +281,7 @@ class Recommender(Duties):
         at: At = None,
         context: Context | None = None,
         exclude: Iterable[str] = (),
-        where: Callable[[Item], bool] | None = None,
+        where: Callable[[Item], bool] | Mapping[str, Wanted] | None = None,
         explore: float = 0.0,
         seed: int | None = None,
     ) -> Slate:
@@ -297,8 +297,10 @@ class Recommender(Duties):
             What is true at that moment.
         exclude : iterable of str
             Ids to leave out.
-        where : callable, optional
-            ``where(item) -> bool``: which items to keep. Must not call the recommender.
+        where : callable or mapping, optional
+            ``where(item) -> bool``: which items to keep; must not call the recommender. Or a mapping of ``"tags"``,
+            ``"title"``, ``"id"`` and attributes to a value, a list of values of which one must be there, or a span such
+            as ``{"min": 1950, "max": 1960}``, ends included; all of it must hold. What an item lacks does not match.
         explore : float
             0: by score, ties by id. Above: drawn, at this temperature, with known propensities; 1 draws in
             proportion to the model's own choice probabilities.
