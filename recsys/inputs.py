@@ -26,6 +26,7 @@ __all__ = [
     "At",
     "EventLike",
     "ItemLike",
+    "check_times",
     "checked_event",
     "context_of",
     "count",
@@ -257,6 +258,14 @@ def items_of(items: object) -> list[Item]:
     if len({item.id for item in found}) != len(found):
         raise InputError("items: must not hold the same id twice", field="items")
     return found
+
+
+def check_times(items: Collection[Item], names: Iterable[str | None]) -> None:
+    """Check the attributes with these names, where there are any, as seconds since 1970 UTC."""
+    for name in filter(None, names):
+        for item in items:
+            if name in item.attributes:
+                _in_range(round(finite(item.attributes[name], "attributes", 0.0, 2.0**32) * 1e6), "attributes")
 
 
 def slate_id(slate: object) -> str | None:

@@ -117,7 +117,8 @@ class Recommender(Duties):
         Parameters
         ----------
         items : iterable of mappings or Item, or DataFrame
-            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes.
+            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes. Those that
+            ``Settings.created`` and ``Settings.expires`` name are seconds since 1970 UTC.
 
         Returns
         -------
@@ -132,6 +133,7 @@ class Recommender(Duties):
         Stability: stable
         """
         found = inputs.items_of(items)
+        inputs.check_times(found, (self._settings.created, self._settings.expires))
         with self._gate.arranging:
             self._notice()
             return self._put(found)
@@ -287,6 +289,8 @@ class Recommender(Duties):
     ) -> Slate:
         """Give the ``k`` best items of the catalogue and the log. A pure read.
 
+        What ``Settings`` (``once``, ``created``, ``expires``) say is used up or not of its time is left out.
+
         Parameters
         ----------
         k : int
@@ -321,7 +325,7 @@ class Recommender(Duties):
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
-            pool = self._everything(without, keep)
+            pool = self._everything(without, keep, question[0])
             state, stock, told = self._live.state, self._catalogue, self._knowledge
             return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
 
@@ -379,7 +383,7 @@ class Recommender(Duties):
             events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
             if mask is not None:  # what was never learnt explains nothing
                 events = [event for event in events if mask.seen(event) is not None]
-            state, pool = self._live.state, self._everything((), None)
+            state, pool = self._live.state, self._everything((), None, question[0])
             return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge)
 
     def profile(self) -> Profile:

@@ -72,6 +72,7 @@ class Catalogue:
         self._by_tag: dict[str, set[str]] | None = None
         self._untouched: list[str] | None = None
         self._n_slots = 0
+        self.version = 0  # of the items: another one whenever they change
         for item, removed in rows:
             if removed:
                 self.removed.add(item.id)
@@ -84,6 +85,7 @@ class Catalogue:
             self.items[item.id] = item
             self.removed.discard(item.id)
         self._by_tag = self._untouched = None
+        self.version += 1
 
     def drop(self, ids: Iterable[str], tombstones: Collection[str]) -> None:
         """Take items out; of those in ``tombstones`` remember that they were removed."""
@@ -92,6 +94,7 @@ class Catalogue:
             self.removed.discard(item_id)
         self.removed.update(tombstones)
         self._by_tag = self._untouched = None
+        self.version += 1
 
     def title(self, item_id: str) -> str:
         """What a person calls the item: its title, else its id."""

@@ -135,6 +135,7 @@ REFUSED: Final[dict[str, Refused]] = {
     "Recommender prior": Refused(lambda _, x: Recommender(":memory:", prior=x), st.sampled_from([5, "none", b"x", []])),
     "add items": Refused(lambda rec, x: rec.add(x), st.sampled_from([5, "text", b"x", {"id": "a"}, None])),
     "add item": Refused(lambda rec, x: rec.add([{"id": "fine"}, x]), ITEMS),
+    "add created": Refused(lambda rec, x: rec.add([{"id": "fine"}, Item("z", attributes={"created": x})]), TIMES),
     "add twice": Refused(lambda rec, x: rec.add([{"id": x}, Item("z"), {"id": x}]), some.ids()),
     "remove": Refused(lambda rec, x: rec.remove(x), _lists("id") | st.just(["a", "a"])),
     "record item_id": Refused(lambda rec, x: rec.record(x), _texts("id")),
@@ -194,7 +195,7 @@ REFUSED: Final[dict[str, Refused]] = {
 @pytest.fixture(scope="module")
 def rec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommender]:
     path: Path = tmp_path_factory.mktemp("refused") / "me.db"
-    with Recommender(path, settings=Settings(synchronous="normal", checkpoint_events=16)) as opened:
+    with Recommender(path, settings=Settings(synchronous="normal", checkpoint_events=16, created="created")) as opened:
         opened.add([{"id": "a", "title": "A", "tags": ["t"]}, {"id": "b"}])
         opened.record_many(
             [{"item_id": "abc"[n % 3], "at": some.START + n, "context": {"n": n % 2}} for n in range(20)]
