@@ -28,6 +28,7 @@ __all__ = [
     "At",
     "EventLike",
     "ItemLike",
+    "check_times",
     "checked_event",
     "context_of",
     "count",
@@ -40,6 +41,7 @@ __all__ = [
     "moment_of",
     "new_uid",
     "path_of",
+    "scalar",
     "seed_of",
     "slate_id",
     "some_texts",
@@ -167,9 +169,13 @@ def seed_of(value: object) -> int | None:
 
 
 def where_of(value: object) -> Callable[[Item], bool] | None:
-    """Check a predicate over items."""
+    """Check a predicate over items, or make one of a mapping."""
+    if isinstance(value, Mapping):
+        from recsys.conditions import condition_of
+
+        return condition_of(value)
     if value is not None and not callable(value):
-        raise InputError("where: a function of an Item is needed", field="where")
+        raise InputError("where: a function of an Item or a mapping is needed", field="where")
     return cast("Callable[[Item], bool] | None", value)
 
 
@@ -275,6 +281,14 @@ def items_of(items: object) -> list[Item]:
     return found
 
 
+def check_times(items: Collection[Item], names: Iterable[str | None]) -> None:
+    """Check the attributes with these names, where there are any, as seconds since 1970 UTC."""
+    for name in filter(None, names):
+        for item in items:
+            if name in item.attributes:
+                _in_range(round(finite(item.attributes[name], "attributes", 0.0, 2.0**32) * 1e6), "attributes")
+
+
 def slate_id(slate: object) -> str | None:
     """Check a slate, or its id."""
     if slate is None:
@@ -354,10 +368,11 @@ def _scalars(given: object, field: str, most: int, limit: str) -> Mapping[str, S
         raise InputError(f"{field}: a mapping is needed", field=field)
     if len(given) > most:
         raise InputError(f"{field}: at most {most} entries", field=field)
-    return {text(key, field, "key"): _scalar(value, field, limit) for key, value in given.items()}
+    return {text(key, field, "key"): scalar(value, field, limit) for key, value in given.items()}
 
 
-def _scalar(value: object, field: str, limit: str) -> Scalar:
+def scalar(value: object, field: str, limit: str) -> Scalar:
+    """Check a string, number or boolean; NumPy's are taken for Python's own."""
     if isinstance(value, str):
         return text(value, field, limit, empty=True)
     if isinstance(value, bool) or type(value) is int:
@@ -367,7 +382,7 @@ def _scalar(value: object, field: str, limit: str) -> Scalar:
     if hasattr(value, "item") and not isinstance(value, (Collection, Sequence)):  # NumPy's scalars
         value = value.item()
         if isinstance(value, (bool, int, str)):
-            return _scalar(value, field, limit)
+            return scalar(value, field, limit)
     if isinstance(value, float):
         return finite(value, field)
     raise InputError(f"{field}: values are strings, numbers or booleans", field=field)

@@ -8,7 +8,7 @@ learnt from it in memory (:mod:`recsys.learn`), and answers from that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
@@ -22,7 +22,7 @@ from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
 from recsys.rank.start import embedder_of, start_of
 from recsys.settings import Settings
-from recsys.types import Context, Event, Item, Slate
+from recsys.types import Context, Event, Item, Slate, Wanted
 
 if TYPE_CHECKING:
     from recsys.learn.content import Embed
@@ -128,6 +128,7 @@ class Recommender(Duties):
             Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes. Of these
             ``text``, ``description``, numbers, and ``created`` (seconds since 1970 UTC) say what an item is like, and
             so does ``vector``: a list of at most 4,096 finite numbers, as many for every item. ``docs/content.md``.
+            Those that ``Settings.created`` and ``Settings.expires`` name are seconds since 1970 UTC.
 
         Returns
         -------
@@ -142,6 +143,7 @@ class Recommender(Duties):
         Stability: stable
         """
         found = inputs.items_of(items)
+        inputs.check_times(found, (self._settings.created, self._settings.expires))
         with self._gate.arranging:
             self._notice()
             self._catalogue.check_vectors(found)
@@ -292,11 +294,13 @@ class Recommender(Duties):
         at: At = None,
         context: Context | None = None,
         exclude: Iterable[str] = (),
-        where: Callable[[Item], bool] | None = None,
+        where: Callable[[Item], bool] | Mapping[str, Wanted] | None = None,
         explore: float = 0.0,
         seed: int | None = None,
     ) -> Slate:
         """Give the ``k`` best items of the catalogue and the log. A pure read.
+
+        What ``Settings`` (``once``, ``created``, ``expires``) say is used up or not of its time is left out.
 
         Parameters
         ----------
@@ -308,8 +312,10 @@ class Recommender(Duties):
             What is true at that moment.
         exclude : iterable of str
             Ids to leave out.
-        where : callable, optional
-            ``where(item) -> bool``: which items to keep. Must not call the recommender.
+        where : callable or mapping, optional
+            ``where(item) -> bool``: which items to keep; must not call the recommender. Or a mapping of ``"tags"``,
+            ``"title"``, ``"id"`` and attributes to a value, a list of values of which one must be there, or a span such
+            as ``{"min": 1950, "max": 1960}``, ends included; all of it must hold. What an item lacks does not match.
         explore : float
             0: by score, ties by id. Above: drawn, at this temperature, with known propensities; 1 draws in
             proportion to the model's own choice probabilities.
@@ -330,7 +336,7 @@ class Recommender(Duties):
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
-            pool = self._everything(without, keep)
+            pool = self._everything(without, keep, question[0])
             state, stock, told = self._live.state, self._catalogue, self._knowledge
             like = stock.likeness(self._embedder)
             return slate(
@@ -426,7 +432,7 @@ class Recommender(Duties):
             events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
             if mask is not None:  # what was never learnt explains nothing
                 events = [event for event in events if mask.seen(event) is not None]
-            state, pool = self._live.state, self._everything((), None)
+            state, pool = self._live.state, self._everything((), None, question[0])
             like = self._catalogue.likeness(self._embedder)
             return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge, like)
 

@@ -88,6 +88,7 @@ class Catalogue:
         self._n_slots = 0
         self._likeness: Likeness | None = None
         self.described = False  # whether any item ever said more than its id
+        self.version = 0  # of the items: another one whenever they change
         for item, removed in rows:
             if removed:
                 self.removed.add(item.id)
@@ -114,6 +115,7 @@ class Catalogue:
         if self._likeness is not None:
             self._likeness.content.put(items)
         self._by_tag = self._untouched = None
+        self.version += 1
 
     def drop(self, ids: Collection[str], tombstones: Collection[str]) -> None:
         """Take items out; of those in ``tombstones`` remember that they were removed."""
@@ -124,6 +126,7 @@ class Catalogue:
         if self._likeness is not None:
             self._likeness.content.drop(ids)
         self._by_tag = self._untouched = None
+        self.version += 1
 
     def likeness(self, embedder: Embedder | None = None) -> Likeness | None:
         """Give the items' content, read at the first call; None when none says more than its id."""
