@@ -176,7 +176,7 @@ def test_what_is_told_of_the_untouched_is_added_to_each_once() -> None:
         read(rec, "b00", "b03")
         state, likeness = rec._live.state, rec._catalogue.likeness()
         assert likeness is not None
-        pool = rec._everything((), None)
+        pool = rec._everything((), None, 0)
         told = likeness.told(state.behaviour, pool, AT)
         assert told is not None
         added = pool._replace(told=[told]).added()
@@ -189,7 +189,7 @@ def test_what_is_told_of_the_untouched_is_added_to_each_once() -> None:
 def test_of_what_a_pack_knows_content_says_nothing() -> None:
     with shelf() as rec:
         read(rec, "b00", "b03")
-        likeness, pool = rec._catalogue.likeness(), rec._everything((), None)
+        likeness, pool = rec._catalogue.likeness(), rec._everything((), None, 0)
         assert likeness is not None
         packed = np.array([item_id < "b20" for item_id in pool.untouched])
         told = likeness.told(rec._live.state.behaviour, pool, AT, (np.zeros(len(pool.ids), np.bool_), packed))
