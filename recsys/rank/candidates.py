@@ -61,7 +61,7 @@ class Pool(NamedTuple):
         added = self.offsets
         for one in self.told:
             said = one.offsets()
-            if self.untouched:  # to each of which its own is added
+            if len(self.ids) and not self.ids[0]:  # slot 0 is no item; to the untouched each one's own is added
                 said[0] = 0.0
             added = said if added is None else said + added
         return added

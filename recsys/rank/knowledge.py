@@ -17,13 +17,14 @@ from recsys.learn.behaviour import Behaviour
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import LASTS, Pack
 from recsys.rank.candidates import Pool
+from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["PACK_GROUPS", "Knowledge", "PackTold"]
 
 _NEAR_LASTS: Final = 10
 _NEAR_HALF_LIFE: Final = 2.0  # uses
 _LARGEST: Final = 1023.0  # of a taste in units: times 127, times 128 factors, sums are exact in single precision
-_UNUSED: Final = PACK_FEATURES.index("unused")
+_LEVEL: Final = PACK_FEATURES.index("level")
 PACK_GROUPS: Final = ("taste", "near", "popular", "frequency")
 
 
@@ -32,8 +33,9 @@ class PackTold(NamedTuple):
 
     Parameters
     ----------
-    dense : array of float32, shape (3, n + 1)
-        Taste, nearness and popularity.
+    dense : array of float32, shape (4, n + 1)
+        Taste, nearness, popularity, and the level, which is the same for all: minus the logarithm of the mean of the
+        exponentials of what the others say, so that all unused items together are as likely as the model has them.
     weights : array of float64, shape (4,)
     total : array of float64, shape (n + 1,)
         Their weighted sum.
@@ -63,17 +65,17 @@ class PackTold(NamedTuple):
 
     def offsets(self) -> NDArray[np.float64]:
         """Give what is added to each column's score, shape (n_columns,)."""
-        given: NDArray[np.float64] = (self.total[self.rows] + self.weights[_UNUSED]) * self.unused
+        given: NDArray[np.float64] = self.total[self.rows] * self.unused
         return given
 
     def offsets_untouched(self) -> NDArray[np.float64]:
         """Give what is added to the score of each untouched candidate, shape (n_untouched,)."""
-        given: NDArray[np.float64] = self.total[self.rows_untouched] + self.weights[_UNUSED]
+        given: NDArray[np.float64] = self.total[self.rows_untouched]
         return given
 
     def features(self, rows: NDArray[np.int32], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Give the features of some candidates, shape (4, n); nothing is said of what was used."""
-        return np.concatenate([self.dense[:, rows] * unused, unused[None]]).astype(np.float64)
+        return (self.dense[:, rows] * unused).astype(np.float64)
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.float64]:
         """Give the features of some candidates, shape (4, n); ``places`` among the untouched, -1 for a column's."""
@@ -98,9 +100,8 @@ class PackTold(NamedTuple):
         n_rows = self.dense.shape[1]
         how_often = np.bincount(rows[unused] % n_rows, minlength=n_rows)  # -1 stands for the last row
         how_often += np.bincount(self.rows_untouched % n_rows, minlength=n_rows)
-        total = self.dense.astype(np.float64) @ how_often
-        given = np.append(total, np.count_nonzero(unused) + n_untouched) / max(n + n_untouched, 1)
-        return given.astype(np.float64)
+        given: NDArray[np.float64] = self.dense.astype(np.float64) @ how_often
+        return given / max(n + n_untouched, 1)
 
 
 @final
@@ -123,12 +124,22 @@ class Knowledge:
         self._slot_rows = np.empty(0, np.int32)
         self._untouched: tuple[Sequence[str], int, NDArray[np.int32]] | None = None
 
-    def told(self, b: Behaviour, pool: Pool) -> PackTold:
-        """Say what the pack knows of a pool's candidates now. O(items of the pack + candidates)."""
+    def told(self, b: Behaviour, pool: Pool, *, begins: bool = False) -> PackTold:
+        """Say what the pack knows of a pool's candidates now; ``begins``: a session does.
+
+        O(items of the pack + candidates).
+        """
         lasts = self._lasts(b)
-        dense = np.stack([self._taste(lasts), self._near(lasts), self._popular])
-        weights = self.pack.weights
-        total = weights[0] * dense[0] + weights[1] * dense[1] + weights[2] * dense[2]
+        weights = self.pack.weights.copy()
+        weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
+        said = [self._taste(lasts), self._near(lasts), self._popular]
+        total = np.zeros(len(self._bias))
+        for weight, feature in zip(weights.tolist(), said, strict=False):
+            total += weight * feature.astype(np.float64)
+        most = float(total.max())
+        level = np.float32(-most - np.log(np.exp(total[:-1] - most).mean()))
+        dense = np.stack([*said, np.full(len(total), level, np.float32)])
+        total += weights[_LEVEL] * float(level)
         if pool.ids is b.ids:
             rows = self._rows_of_slots(b)[: len(pool.ids)]
             slots: NDArray[np.intp] | slice = pool.slots

@@ -19,6 +19,7 @@ from recsys.learn.behaviour import Behaviour
 from recsys.learn.content import N_BINS, Content, Index
 from recsys.learn.layout import AGAINST, DAY_S
 from recsys.rank.candidates import Pool
+from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "default_weights"]
 
@@ -152,11 +153,13 @@ class Likeness:
         pool: Pool,
         at_s: float,
         elsewhere: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
+        *,
+        begins: bool = False,
     ) -> ContentTold | None:
         """Say what content knows of a pool's candidates now; None when that is nothing.
 
         ``elsewhere`` says of which columns, and of which untouched candidates, a pack speaks; content then says nothing
-        of them. O(items and their words).
+        of them. ``begins`` says that a session does. O(items and their words).
         """
         index = self._synced()
         n, slots = len(index.row), pool.slots
@@ -170,15 +173,16 @@ class Likeness:
             return None
         dense = np.zeros((len(CONTENT_FEATURES), n + 1))
         dense[:_LEVEL, :n], each = self.features(b, at_s)
-        total = np.zeros(n + 1)
-        for weight, feature in zip(self._weights[:_LEVEL].tolist(), dense, strict=False):
+        total, weights = np.zeros(n + 1), self._weights.copy()
+        weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
+        for weight, feature in zip(weights[:_LEVEL].tolist(), dense, strict=False):
             total += weight * feature  # one after another: the same bits wherever an item stands
         if not total.any():
             return None
         dense[_LEVEL] = self._level(b, total)
         total += dense[_LEVEL]
         dense[_LEVEL, n] = total[n] = total[:n].min()  # what the catalogue does not have stands before nothing it has
-        return ContentTold(dense, total, self._weights, each, rows, speaks, rows_untouched, speaks_untouched)
+        return ContentTold(dense, total, weights, each, rows, speaks, rows_untouched, speaks_untouched)
 
     def to_item(self, item_id: str) -> tuple[Index, Floats]:
         """Give how alike each item of the index is to one, at most 1, shape (n,). O(words)."""

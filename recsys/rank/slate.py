@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
-from recsys.learn.choice import utilities
+from recsys.learn.choice import BEGINNING, utilities
 from recsys.learn.features import features_of, rough_features_of
 from recsys.learn.fold import State, regime
 from recsys.learn.gather import ask, gather
@@ -51,7 +51,8 @@ def slate(
     n_candidates, averages = _size(pool), None
     asked = ask(state.behaviour, now)
     w = state.choices[regime(asked)].w
-    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness)
+    begins = regime(asked) == BEGINNING
+    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, begins=begins)
     gathered = gather(state.behaviour, [asked], [pool.slots])
     if not explore and gathered.columns.shape[1] >= WIDE:
         rough = rough_features_of(gathered)
@@ -91,7 +92,8 @@ def explanation(
     now = moment(*question)
     asked = ask(state.behaviour, now)
     w = state.choices[regime(asked)].w
-    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness)
+    begins = regime(asked) == BEGINNING
+    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, begins=begins)
     features = features_of(gather(state.behaviour, [asked], [pool.slots]))
     scores = _scores(w, pool, features)
     column = _column(pool, item_id)
@@ -119,17 +121,17 @@ def _scores(w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64]) -
 
 
 def _with_told(
-    state: State, pool: Pool, at_s: float, knowledge: Knowledge | None, likeness: Likeness | None
+    state: State, pool: Pool, at_s: float, knowledge: Knowledge | None, likeness: Likeness | None, *, begins: bool
 ) -> tuple[Pool, list[NDArray[np.float64]]]:
     """Add what a pack and the items' content say of the candidates, and the means over all of them."""
     told: list[Told] = []
     elsewhere = None
     if knowledge is not None:
-        of_pack = knowledge.told(state.behaviour, pool)
+        of_pack = knowledge.told(state.behaviour, pool, begins=begins)
         elsewhere = of_pack.rows >= 0, of_pack.rows_untouched >= 0
         told.append(of_pack)
     if likeness is not None:
-        of_content = likeness.told(state.behaviour, pool, at_s, elsewhere)
+        of_content = likeness.told(state.behaviour, pool, at_s, elsewhere, begins=begins)
         if of_content is not None:
             told.append(of_content)
     return pool._replace(told=told), [one.averages(pool.allowed) for one in told]
@@ -147,10 +149,13 @@ def _said(
         return []
     columns = np.array([column for _, column, _, _ in placed], np.intp)
     places = np.array([_place(pool, column, item_id) for item_id, column, _, _ in placed], np.intp)
+    nobody = [i for i, (item_id, column, _, _) in enumerate(placed) if pool.ids[column] != item_id and places[i] < 0]
     found = []
     for one, average in zip(pool.told, averages, strict=True):
         like = _likes(b, catalogue, one.most_like(columns, places)) if "like" in one.groups else ()
-        found.append(Said(one.names, one.groups, one.of(columns, places), average, one.weights, like))
+        features = one.of(columns, places)
+        features[:, nobody] = 0.0  # of what is no candidate nothing is said
+        found.append(Said(one.names, one.groups, features, average, one.weights, like))
     return found
 
 

@@ -8,12 +8,16 @@ kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Like", "Said", "Told"]
+__all__ = ["AT_BEGINNINGS", "Like", "Said", "Told"]
+
+# After a silence, what is known of items says less of what comes next than within a session: this part of the weights
+# counts. With all of them what is new crowds out what a person comes back for (quality/uci-online-retail-pack).
+AT_BEGINNINGS: Final = 0.3
 
 
 class Told(Protocol):
