@@ -49,16 +49,7 @@ def condition_of(given: Mapping[object, object]) -> Test | None:
     if len(given) > LIMITS["attributes"]:
         raise InputError(f"{_FIELD}: at most {LIMITS['attributes']} entries", field=_FIELD)
     tests = [_test(text(name, _FIELD, "key"), wanted) for name, wanted in given.items()]
-    if len(tests) < 2:  # noqa: PLR2004 - one test needs no loop
-        return tests[0] if tests else None
-
-    def holds(item: Item) -> bool:
-        for test in tests:  # noqa: SIM110 - all() with a generator takes twice as long
-            if not test(item):
-                return False
-        return True
-
-    return holds
+    return (lambda item: all(test(item) for test in tests)) if tests else None
 
 
 def _test(name: str, wanted: object) -> Test:

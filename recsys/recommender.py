@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.prior import Pack
-    from recsys.rank.rules import Rules
     from recsys.reports import Counterfactual, Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
 __all__ = ["Recommender"]
@@ -296,10 +295,6 @@ class Recommender(Duties):
         context: Context | None = None,
         exclude: Iterable[str] = (),
         where: Callable[[Item], bool] | Mapping[str, Wanted] | None = None,
-        diversity: float | None = None,
-        caps: Mapping[str, int] | None = None,
-        boosts: Mapping[str, float] | None = None,
-        pinned: Iterable[str] | None = None,
         explore: float = 0.0,
         seed: int | None = None,
     ) -> Slate:
@@ -321,18 +316,6 @@ class Recommender(Duties):
             ``where(item) -> bool``: which items to keep; must not call the recommender. Or a mapping of ``"tags"``,
             ``"title"``, ``"id"`` and attributes to a value, a list of values of which one must be there, or a span such
             as ``{"min": 1950, "max": 1960}``, ends included; all of it must hold. What an item lacks does not match.
-        diversity : float, optional
-            0 to 1: how much it counts that an item is unlike those above it, in tags; the rest is its score. Re-orders
-            the best 200 by score (maximal marginal relevance). None, or 0: not at all. Not together with ``explore``.
-        caps : mapping of str to int, optional
-            At most so many items with this tag; an item counts for each of its tags. The slate is filled from the top
-            with what fits, and has fewer than ``k`` when nothing more does. Not together with ``explore``.
-        boosts : mapping of str to float, optional
-            -10 to 10 for the item with this id and every item with this tag, added to the score: 1 adds what a
-            correction by :meth:`steer` of 1 adds, and boosts of one item add up.
-        pinned : iterable of str, optional
-            Distinct ids of what stands first, in this order; what is no candidate, or exceeds a cap, is left out. Their
-            propensity is 1; what is below them is drawn from the others.
         explore : float
             0: by score, ties by id. Above: drawn, at this temperature, with known propensities; 1 draws in
             proportion to the model's own choice probabilities.
@@ -342,8 +325,7 @@ class Recommender(Duties):
         Returns
         -------
         Slate
-            Fewer than ``k`` when there are fewer. O(items with events); with ``where``, ``boosts`` or ``pinned``
-            O(items); with ``caps`` up to O(n log n) for n items.
+            Fewer than ``k`` when there are fewer. O(items with events); with ``where``, O(items).
 
         Stability: stable
         """
@@ -351,7 +333,6 @@ class Recommender(Duties):
         without = inputs.texts(exclude, "exclude", "id", inputs.LIMITS["candidates"], distinct=False)
         keep = inputs.where_of(where)
         temperature, drawn = inputs.explore_of(explore), inputs.seed_of(seed)
-        rules = _rules(diversity, caps, boosts, pinned, temperature)
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
@@ -359,16 +340,7 @@ class Recommender(Duties):
             state, stock, told = self._live.state, self._catalogue, self._knowledge
             like = stock.likeness(self._embedder)
             return slate(
-                state,
-                stock,
-                pool,
-                question,
-                k=most,
-                explore=temperature,
-                seed=drawn,
-                knowledge=told,
-                likeness=like,
-                rules=rules,
+                state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told, likeness=like
             )
 
     def rank(
@@ -378,10 +350,6 @@ class Recommender(Duties):
         k: int | None = None,
         at: At = None,
         context: Context | None = None,
-        diversity: float | None = None,
-        caps: Mapping[str, int] | None = None,
-        boosts: Mapping[str, float] | None = None,
-        pinned: Iterable[str] | None = None,
         explore: float = 0.0,
         seed: int | None = None,
     ) -> Slate:
@@ -393,8 +361,8 @@ class Recommender(Duties):
             Distinct. An unknown one is scored from the prior and marked ``known=False``.
         k : int, optional
             At most how many; None gives all.
-        at, context, diversity, caps, boosts, pinned, explore, seed
-            As in :meth:`recommend`; the tags are those of the catalogue.
+        at, context, explore, seed
+            As in :meth:`recommend`.
 
         Returns
         -------
@@ -406,7 +374,6 @@ class Recommender(Duties):
         ids = inputs.texts(item_ids, "item_ids", "id", inputs.LIMITS["candidates"])
         most = len(ids) if k is None else inputs.count(k, "k", 0, inputs.LIMITS["candidates"])
         temperature, drawn = inputs.explore_of(explore), inputs.seed_of(seed)
-        rules = _rules(diversity, caps, boosts, pinned, temperature)
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
@@ -415,16 +382,7 @@ class Recommender(Duties):
             stock, told = self._catalogue, self._knowledge
             like = stock.likeness(self._embedder)
             return slate(
-                state,
-                stock,
-                pool,
-                question,
-                k=most,
-                explore=temperature,
-                seed=drawn,
-                knowledge=told,
-                likeness=like,
-                rules=rules,
+                state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told, likeness=like
             )
 
     def similar(self, item_id: str, k: int = 10, *, at: At = None) -> Slate:
@@ -842,12 +800,3 @@ class Recommender(Duties):
                 pass  # a checkpoint is a cache: the next open folds a little more
             finally:
                 self._store.close()
-
-
-def _rules(diversity: object, caps: object, boosts: object, pinned: object, explore: float) -> Rules | None:
-    """Check what is asked of a slate beyond the order of scores; it is seldom anything."""
-    if diversity is None and caps is None and boosts is None and pinned is None:
-        return None
-    from recsys.rank.rules import rules_of
-
-    return rules_of(diversity, caps, boosts, pinned, explore)

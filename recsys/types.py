@@ -173,8 +173,7 @@ class Recommendation:
     item_id : str
         The host's id.
     score : float
-        The utility ``w·x``, plus the person's own steering and the app's boosts; only differences within a slate mean
-        anything.
+        The utility ``w·x`` (plus the person's own steering); only differences within a slate mean anything.
     position : int
         From 0.
     propensity : float
@@ -194,10 +193,7 @@ class Recommendation:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why, strongest first; the contributions add up to ``score`` minus the candidates' mean score.
-
-        What decided the place if it was not the score, ``"pinned"`` or ``"diversity"``, comes first and adds 0.
-        """
+        """Why, strongest first; the contributions add up to ``score`` minus the candidates' mean score."""
         return self._reasons(self.position)
 
     def __repr__(self) -> str:
@@ -217,7 +213,7 @@ class Slate(Sequence[Recommendation]):
     offset_min : int
         UTC offset, minutes.
     items : tuple of Recommendation
-        Best first, unless the app asked for another order (pinned items, diversity).
+        Best first.
     n_candidates : int
         How many were ranked.
 
@@ -245,7 +241,7 @@ class Slate(Sequence[Recommendation]):
 
     @property
     def item_ids(self) -> list[str]:
-        """The ids, in the order of the slate."""
+        """The ids, best first."""
         return [r.item_id for r in self.items]
 
     def __repr__(self) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from recsys.rank.likeness import Likeness
     from recsys.rank.told import Told
 
-__all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "among", "everything_known", "given", "steered"]
+__all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "everything_known", "given"]
 
 STEER_STRENGTH: Final = 4.0  # what a steer of 1 adds to a score: odds of about 55 to 1
 
@@ -46,7 +46,7 @@ class Pool(NamedTuple):
     offsets : array of float64, shape (n,), or None
         The person's own steering of each column; None when there is none.
     told : sequence of Told
-        What a prior pack, the items' content and the app's boosts say of the columns and of the untouched.
+        What a prior pack and the items' content say of the columns and of the untouched.
     """
 
     slots: NDArray[np.intp] | slice
@@ -61,7 +61,7 @@ class Pool(NamedTuple):
         added = self.offsets
         for one in self.told:
             said = one.offsets()
-            if self.untouched:  # to each of which its own is added
+            if len(self.ids) and not self.ids[0]:  # slot 0 is no item; to the untouched each one's own is added
                 said[0] = 0.0
             added = said if added is None else said + added
         return added
@@ -177,7 +177,7 @@ def given(item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, s
     slots = np.fromiter(map(behaviour.slots.get, item_ids, repeat(0)), np.intp, len(item_ids))
     offsets = None
     if steers:
-        by_id = steered(catalogue, steers)
+        by_id = _steered(catalogue, steers)
         offsets = np.array([by_id.get(item_id, 0.0) for item_id in item_ids])
     return Pool(slots, item_ids, offsets=offsets)
 
@@ -207,16 +207,15 @@ def everything_known(
         untouched = [item_id for item_id in untouched if where(catalogue.items[item_id])]
     if not steers:
         return Pool(slice(0, b.n_slots), b.ids, allowed, untouched)
-    return _with_steers(b, allowed, untouched, steered(catalogue, steers))
+    return _with_steers(b, allowed, untouched, _steered(catalogue, steers))
 
 
 def _without(untouched: Sequence[str], exclude: Collection[str]) -> Sequence[str]:
-    present = {item_id for item_id in exclude if among(item_id, untouched)}
+    present = {item_id for item_id in exclude if _among(item_id, untouched)}
     return [item_id for item_id in untouched if item_id not in present] if present else untouched
 
 
-def among(item_id: str, ordered: Sequence[str]) -> bool:
-    """Whether an id is in a sorted list. O(log n)."""
+def _among(item_id: str, ordered: Sequence[str]) -> bool:
     at = bisect_left(ordered, item_id)
     return at < len(ordered) and ordered[at] == item_id
 
@@ -243,13 +242,13 @@ def _with_steers(
     ids = [*b.ids, *apart]
     offsets = np.array([by_id.get(item_id, 0.0) for item_id in ids])
     offsets[0] = 0.0
-    own = np.array([among(item_id, untouched) for item_id in apart], np.bool_)
+    own = np.array([_among(item_id, untouched) for item_id in apart], np.bool_)
     gone = set(apart)
     rest = [item_id for item_id in untouched if item_id not in gone]
     return Pool(slots, ids, np.concatenate([allowed, own]), rest, offsets)
 
 
-def steered(catalogue: Catalogue, steers: Mapping[str, float]) -> dict[str, float]:
+def _steered(catalogue: Catalogue, steers: Mapping[str, float]) -> dict[str, float]:
     """Sum, for each item, the steers of its id and of its tags, times ``STEER_STRENGTH``."""
     by_id: dict[str, float] = {}
     for target, weight in sorted(steers.items()):

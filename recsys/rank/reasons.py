@@ -45,8 +45,7 @@ class Basis(NamedTuple):
     """What the reasons of a slate are made from: copies, row by position in the slate.
 
     ``features`` is (n_features, k), ``average`` (n_features,), ``weights`` (n_features,);
-    ``offset_average`` the mean steering over the candidates; ``decided`` says of each place what decided it if it was
-    not the score.
+    ``offset_average`` the mean steering over the candidates.
     """
 
     moment: Moment
@@ -68,7 +67,6 @@ class Basis(NamedTuple):
     under: tuple[tuple[NDArray[np.int32], NDArray[np.uint32]], ...]
     newest_s: float
     said: Sequence[Said] = ()
-    decided: Sequence[str] = ()
 
     def contributions(self, position: int) -> NDArray[np.float64]:
         """Give each feature's part in the item's distance from the average, shape (n_features,)."""
@@ -96,10 +94,7 @@ class Basis(NamedTuple):
         return tuple(given)
 
     def reasons(self, position: int) -> tuple[Reason, ...]:
-        """Give the groups' reasons, the greatest contribution first. Their contributions add up.
-
-        What decided the place if it was not the score comes before them, and adds nothing.
-        """
+        """Give the groups' reasons, the greatest contribution first. Their contributions add up."""
         parts = self.contributions(position)
         found = []
         for group in dict.fromkeys((*GROUPS, *(group for one in self.said for group in one.groups))):
@@ -113,9 +108,6 @@ class Basis(NamedTuple):
                 text = phrase(group, contribution, evidence)
                 found.append(Reason(text, group, contribution, evidence.n_events, evidence.last_at))
         found.sort(key=lambda reason: (-reason.contribution, reason.group))
-        if self.decided and (decided := self.decided[position]):
-            text = phrase(decided, 0.0, self._evidence(STEER, position))
-            found.insert(0, Reason(text, decided, 0.0, 0, None))
         return tuple(found)
 
     def _evidence_said(self, evidence: Evidence, group: str, position: int) -> Evidence:
@@ -164,7 +156,6 @@ def basis(
     last_title: str,
     averages: tuple[NDArray[np.float64], float],
     said: Sequence[Said] = (),
-    decided: Sequence[str] = (),
 ) -> Basis:
     """Copy what the reasons of these columns need; ``averages`` from :func:`averages_of`. O(n_features · n_columns)."""
     b = behaviour
@@ -193,7 +184,6 @@ def basis(
         under=tuple((b.cue_item[r].copy(), b.cue_at[r].copy()) for r in rows),
         newest_s=b.newest_s,
         said=said,
-        decided=decided,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,11 @@ from recsys.types import Context, Event, Recommendation, Slate
 if TYPE_CHECKING:
     from recsys.rank.knowledge import Knowledge
     from recsys.rank.likeness import Likeness
-    from recsys.rank.rules import Rules
     from recsys.reports import Explanation
 
 __all__ = ["Question", "explanation", "slate"]
 
 Question = tuple[int, int, Context]  # at_us, offset_min, context
-_BY_SCORE: Final[Sequence[str]] = ()
 
 
 def slate(
@@ -46,36 +44,36 @@ def slate(
     seed: int | None,
     knowledge: Knowledge | None = None,
     likeness: Likeness | None = None,
-    rules: Rules | None = None,
 ) -> Slate:
     """Rank a pool; pure. O(n_candidates + k log k)."""
-    n_candidates, averages, now = _size(pool), None, moment(*question)
-    pool, boosts, n_best = (pool, None, k) if rules is None else rules.prepared(pool, catalogue, k)
+    at_us, offset_min, context = question
+    now = moment(at_us, offset_min, context)
+    n_candidates, averages = _size(pool), None
     asked = ask(state.behaviour, now)
     w = state.choices[regime(asked)].w
     begins = regime(asked) == BEGINNING
-    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, boosts, begins=begins)
+    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, begins=begins)
     gathered = gather(state.behaviour, [asked], [pool.slots])
-    if not explore and n_best is not None and gathered.columns.shape[1] >= WIDE:
+    if not explore and gathered.columns.shape[1] >= WIDE:
         rough = rough_features_of(gathered)
         averages = averages_of(pool, rough)
-        pool, gathered = narrowed(pool, gathered, rough, w, n_best)
+        pool, gathered = narrowed(pool, gathered, rough, w, k)
     features = features_of(gathered)
     scores = _scores(w, pool, features)
-    if rules is None:
-        placed, decided = place(pool, scores, k, explore, seed), _BY_SCORE
-    else:
-        placed, decided = rules.arranged(pool, scores, k, explore, seed, catalogue.items)
+    placed = place(pool, scores, k, explore, seed)
+    columns = [column for _, column, _, _ in placed]
     said = _said(state.behaviour, catalogue, pool, placed, told_averages)
-    columns, last_title = [column for _, column, _, _ in placed], _last_title(state, catalogue)
+    last_title = _last_title(state, catalogue)
     averages = averages or averages_of(pool, features)
-    why = basis(state.behaviour, pool, features, w, now, columns, last_title, averages, said, decided).reasons
+    why = basis(state.behaviour, pool, features, w, now, columns, last_title, averages, said).reasons
     items, slots = catalogue.items, state.behaviour.slots
-    ranked = [
-        Recommendation(item_id, score, position, propensity, item_id in items or item_id in slots, why)
-        for position, (item_id, _, score, propensity) in enumerate(placed)
-    ]
-    return Slate(os.urandom(8).hex(), *question[:2], tuple(ranked), n_candidates)
+    ranked = tuple(
+        [
+            Recommendation(item_id, score, position, propensity, item_id in items or item_id in slots, why)
+            for position, (item_id, _, score, propensity) in enumerate(placed)
+        ]
+    )
+    return Slate(os.urandom(8).hex(), at_us, offset_min, ranked, n_candidates)
 
 
 def explanation(
@@ -95,6 +93,7 @@ def explanation(
     asked = ask(state.behaviour, now)
     w = state.choices[regime(asked)].w
     begins = regime(asked) == BEGINNING
+    pool = _with_column(state, pool, item_id)
     pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, begins=begins)
     features = features_of(gather(state.behaviour, [asked], [pool.slots]))
     scores = _scores(w, pool, features)
@@ -123,16 +122,9 @@ def _scores(w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64]) -
 
 
 def _with_told(
-    state: State,
-    pool: Pool,
-    at_s: float,
-    knowledge: Knowledge | None,
-    likeness: Likeness | None,
-    boosts: Told | None = None,
-    *,
-    begins: bool,
+    state: State, pool: Pool, at_s: float, knowledge: Knowledge | None, likeness: Likeness | None, *, begins: bool
 ) -> tuple[Pool, list[NDArray[np.float64]]]:
-    """Add what a pack, the items' content and the app say of the candidates, and the means over all of them."""
+    """Add what a pack and the items' content say of the candidates, and the means over all of them."""
     told: list[Told] = []
     elsewhere = None
     if knowledge is not None:
@@ -143,9 +135,22 @@ def _with_told(
         of_content = likeness.told(state.behaviour, pool, at_s, elsewhere, begins=begins)
         if of_content is not None:
             told.append(of_content)
-    if boosts is not None:
-        told.append(boosts)
     return pool._replace(told=told), [one.averages(pool.allowed) for one in told]
+
+
+def _with_column(state: State, pool: Pool, item_id: str) -> Pool:
+    """Give what is no candidate a column all the same, so that it is scored as it would be if it were one."""
+    if item_id in pool.ids or item_id in pool.untouched:
+        return pool
+    n = len(pool.ids)
+    slots = np.arange(n) if isinstance(pool.slots, slice) else pool.slots
+    allowed = np.ones(n, np.bool_) if pool.allowed is None else pool.allowed
+    return pool._replace(
+        slots=np.append(slots, state.behaviour.slots.get(item_id, 0)),
+        ids=[*pool.ids, item_id],
+        allowed=np.append(allowed, False),
+        offsets=None if pool.offsets is None else np.append(pool.offsets, 0.0),
+    )
 
 
 def _said(

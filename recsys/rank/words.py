@@ -178,12 +178,6 @@ _WORDS: Final[Mapping[str, Mapping[bool, Callable[[Evidence], str]]]] = {
         True: lambda _: "many people use this",
         False: lambda _: "others are used by more people",
     },
-    "boost": {
-        True: lambda _: "the app suggests this",
-        False: lambda _: "the app suggests others more",
-    },
-    "pinned": {False: lambda _: "the app puts this first"},
-    "diversity": {False: lambda _: "it is unlike what stands above it"},
     "steer": {
         True: lambda _: "you asked for more like this",
         False: lambda _: "you asked for less like this",

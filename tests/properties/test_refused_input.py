@@ -121,21 +121,6 @@ SLATES: Final = st.sampled_from(
 )
 
 
-_NO_MAPPINGS: Final = st.sampled_from([5, "text", [], [("t", 1)], True, {"": 1}, {5: 1}, {"\0": 1}, {"x" * 513: 1}])
-RULES: Final[dict[str, st.SearchStrategy[object]]] = {
-    "diversity": NUMBERS | st.sampled_from([-0.001, 1.001]),
-    "caps": _NO_MAPPINGS
-    | st.builds(lambda n: {"t": 1, "u": n}, NO_INTEGER | st.sampled_from([-1, 10_001, None]))
-    | st.just({f"tag-{n}": n % 2 for n in range(10_001)}),
-    "boosts": _NO_MAPPINGS | st.builds(lambda w: {"t": 1, "u": w}, NUMBERS | st.sampled_from([-10.01, 11, None])),
-    "pinned": _lists("id") | st.just(["a", "a"]),
-}
-
-
-def _asked(rec: Recommender, call: str, **ask: object) -> object:
-    return rec.recommend(**ask) if call == "recommend" else rec.rank(["a", "b"], **ask)
-
-
 class Refused(NamedTuple):
     """A call, and the values of the one argument for which it is refused."""
 
@@ -183,18 +168,6 @@ REFUSED: Final[dict[str, Refused]] = {
     "recommend where": Refused(lambda rec, x: rec.recommend(where=x), st.sampled_from([5, "text", [], True]) | WHERES),
     "recommend explore": Refused(lambda rec, x: rec.recommend(explore=x), NUMBERS | st.sampled_from([-1, 1e-4, 101])),
     "recommend seed": Refused(lambda rec, x: rec.recommend(explore=1.0, seed=x), SEEDS),
-    **{
-        f"{call} {name}": Refused(lambda rec, x, call=call, name=name: _asked(rec, call, **{name: x}), bad)
-        for call in ("recommend", "rank")
-        for name, bad in RULES.items()
-    },
-    **{
-        f"{call} {name} and explore": Refused(
-            lambda rec, x, call=call, name=name: _asked(rec, call, explore=1.0, **{name: x}), st.just(good)
-        )
-        for call in ("recommend", "rank")
-        for name, good in (("diversity", 0.5), ("caps", {"t": 1}))
-    },
     "what_if explore": Refused(lambda rec, x: rec.what_if(explore=x), NUMBERS | st.sampled_from([-1, 1e-4, 101])),
     "what_if settings": Refused(lambda rec, x: rec.what_if(settings=x), st.sampled_from([5, {}, "x"])),
     "what_if prior": Refused(lambda rec, x: rec.what_if(prior=x), st.sampled_from([5, "none", b"x", []])),
