@@ -8,7 +8,7 @@ learnt from it in memory (:mod:`recsys.learn`), and answers from that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
@@ -20,12 +20,11 @@ from recsys.keeping import asked_once
 from recsys.prior import Prior
 from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
-from recsys.rank.start import embedder_of, start_of
+from recsys.rank.start import start_of
 from recsys.settings import Settings
-from recsys.types import Context, Event, Item, Slate, Wanted
+from recsys.types import Context, Event, Item, Slate
 
 if TYPE_CHECKING:
-    from recsys.learn.content import Embed
     from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.prior import Pack
@@ -52,11 +51,6 @@ class Recommender(Duties):
     prior : Prior or Pack or str or os.PathLike, optional
         Where the model starts; a path is read as a prior's JSON file or as a prior pack. None takes the prior that
         ships with recsys. A pack also tells what people do with the app's items; that is added to the scores.
-
-    embedder : callable, optional
-        ``embedder(texts) -> array of float, shape (n, d)``: the host's own vectors of titles and descriptions, which
-        then say how alike items are, together with their words. Asked when an answer first needs it, about all texts
-        that it was not asked about before; must not call the recommender. Items with a ``vector`` need none.
 
     Raises
     ------
@@ -97,13 +91,11 @@ class Recommender(Duties):
         key: bytes | Callable[[], bytes] | None = None,
         settings: Settings | None = None,
         prior: Prior | Pack | str | os.PathLike[str] | None = None,
-        embedder: Embed | None = None,
     ) -> None:
         inputs.path_of(path)
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
         start, self._knowledge = start_of(prior)
-        self._embedder = embedder_of(embedder)
         super().__init__(path, key, settings or Settings(), start)
 
     def __enter__(self) -> Recommender:
@@ -125,10 +117,7 @@ class Recommender(Duties):
         Parameters
         ----------
         items : iterable of mappings or Item, or DataFrame
-            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes. Of these
-            ``text``, ``description``, numbers, and ``created`` (seconds since 1970 UTC) say what an item is like, and
-            so does ``vector``: a list of at most 4,096 finite numbers, as many for every item. ``docs/content.md``.
-            Those that ``Settings.created`` and ``Settings.expires`` name are seconds since 1970 UTC.
+            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes.
 
         Returns
         -------
@@ -143,10 +132,8 @@ class Recommender(Duties):
         Stability: stable
         """
         found = inputs.items_of(items)
-        inputs.check_times(found, (self._settings.created, self._settings.expires))
         with self._gate.arranging:
             self._notice()
-            self._catalogue.check_vectors(found)
             return self._put(found)
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -294,13 +281,11 @@ class Recommender(Duties):
         at: At = None,
         context: Context | None = None,
         exclude: Iterable[str] = (),
-        where: Callable[[Item], bool] | Mapping[str, Wanted] | None = None,
+        where: Callable[[Item], bool] | None = None,
         explore: float = 0.0,
         seed: int | None = None,
     ) -> Slate:
         """Give the ``k`` best items of the catalogue and the log. A pure read.
-
-        What ``Settings`` (``once``, ``created``, ``expires``) say is used up or not of its time is left out.
 
         Parameters
         ----------
@@ -312,10 +297,8 @@ class Recommender(Duties):
             What is true at that moment.
         exclude : iterable of str
             Ids to leave out.
-        where : callable or mapping, optional
-            ``where(item) -> bool``: which items to keep; must not call the recommender. Or a mapping of ``"tags"``,
-            ``"title"``, ``"id"`` and attributes to a value, a list of values of which one must be there, or a span such
-            as ``{"min": 1950, "max": 1960}``, ends included; all of it must hold. What an item lacks does not match.
+        where : callable, optional
+            ``where(item) -> bool``: which items to keep. Must not call the recommender.
         explore : float
             0: by score, ties by id. Above: drawn, at this temperature, with known propensities; 1 draws in
             proportion to the model's own choice probabilities.
@@ -336,12 +319,9 @@ class Recommender(Duties):
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
-            pool = self._everything(without, keep, question[0])
+            pool = self._everything(without, keep)
             state, stock, told = self._live.state, self._catalogue, self._knowledge
-            like = stock.likeness(self._embedder)
-            return slate(
-                state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told, likeness=like
-            )
+            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
 
     def rank(
         self,
@@ -380,42 +360,7 @@ class Recommender(Duties):
             state = self._live.state
             pool = given(ids, state.behaviour, self._catalogue, state.steers)
             stock, told = self._catalogue, self._knowledge
-            like = stock.likeness(self._embedder)
-            return slate(
-                state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told, likeness=like
-            )
-
-    def similar(self, item_id: str, k: int = 10, *, at: At = None) -> Slate:
-        """Give what goes with an item: what is like it, what is used around it, what a pack knows to go with it.
-
-        A pure read.
-
-        Parameters
-        ----------
-        item_id : str
-            Need not be in the catalogue.
-        k : int
-            At most how many, 0 to 10,000.
-        at : datetime or float, optional
-            The moment that the slate carries; None: now.
-
-        Returns
-        -------
-        Slate
-            Best first, ties by id; without the item itself, and without what has nothing to do with it, so of an
-            unknown item empty. Reasons add up to the score. O(items and their words).
-
-        Stability: provisional
-        """
-        from recsys.rank.similar import similar
-
-        wanted, most = inputs.text(item_id, "item_id", "id"), inputs.count(k, "k", 0, inputs.LIMITS["slate"])
-        question = inputs.moment_of(at)
-        with self._gate.reading:
-            self._sync()
-            like = self._catalogue.likeness(self._embedder)
-            state, told = self._live.state, self._knowledge
-            return similar(state, self._catalogue, wanted, question, k=most, knowledge=told, likeness=like)
+            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
 
     def explain(self, item_id: str, *, at: At = None, context: Context | None = None) -> Explanation:
         """Give every term of an item's score among all candidates, and the events behind it. A pure read.
@@ -432,9 +377,8 @@ class Recommender(Duties):
             events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
             if mask is not None:  # what was never learnt explains nothing
                 events = [event for event in events if mask.seen(event) is not None]
-            state, pool = self._live.state, self._everything((), None, question[0])
-            like = self._catalogue.likeness(self._embedder)
-            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge, like)
+            state, pool = self._live.state, self._everything((), None)
+            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge)
 
     def profile(self) -> Profile:
         """Give what was learnt, readable. A pure read. O(items with events).

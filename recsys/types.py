@@ -7,7 +7,6 @@ value, so that a log file or a crash report cannot carry what a person did.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeAlias, overload
 
@@ -19,13 +18,10 @@ __all__ = [
     "Recommendation",
     "Scalar",
     "Slate",
-    "Wanted",
 ]
 
 Scalar: TypeAlias = str | int | float | bool
 Context: TypeAlias = Mapping[str, Scalar]
-Wanted: TypeAlias = Scalar | Sequence[Scalar] | AbstractSet[Scalar] | Mapping[str, Scalar]
-"""What a filter asks of an attribute: a value, one of some values, or a span with ``"min"`` and ``"max"``."""
 
 _NO_CONTEXT: Context = {}
 

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import islice, repeat
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import InputError
-from recsys.inputs import VECTOR_MARK
 from recsys.learn.behaviour import Behaviour
 from recsys.types import Item
 
 if TYPE_CHECKING:
-    from recsys.learn.content import Embedder
-    from recsys.rank.likeness import Likeness
-    from recsys.rank.told import Told
+    from recsys.rank.knowledge import Told
 
 __all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "everything_known", "given"]
 
@@ -45,8 +41,8 @@ class Pool(NamedTuple):
         Further candidates, sorted by id, whose features are those of column 0.
     offsets : array of float64, shape (n,), or None
         The person's own steering of each column; None when there is none.
-    told : sequence of Told
-        What a prior pack and the items' content say of the columns and of the untouched.
+    told : Told or None
+        What a prior pack says of the columns and of the untouched.
     """
 
     slots: NDArray[np.intp] | slice
@@ -54,24 +50,14 @@ class Pool(NamedTuple):
     allowed: NDArray[np.bool_] | None = None
     untouched: Sequence[str] = ()
     offsets: NDArray[np.float64] | None = None
-    told: Sequence[Told] = ()
+    told: Told | None = None
 
     def added(self) -> NDArray[np.float64] | None:
         """Give what is added to the model's scores of the columns, shape (n,); None for nothing."""
-        added = self.offsets
-        for one in self.told:
-            said = one.offsets()
-            if len(self.ids) and not self.ids[0]:  # slot 0 is no item; to the untouched each one's own is added
-                said[0] = 0.0
-            added = said if added is None else said + added
-        return added
-
-    def added_untouched(self) -> NDArray[np.float64]:
-        """Give what is added to the model's score of each untouched candidate, shape (n_untouched,)."""
-        added = np.zeros(len(self.untouched))
-        for one in self.told:
-            added += one.offsets_untouched()
-        return added
+        if self.told is None:
+            return self.offsets
+        said = self.told.offsets()
+        return said if self.offsets is None else said + self.offsets
 
 
 class Catalogue:
@@ -86,56 +72,26 @@ class Catalogue:
         self._by_tag: dict[str, set[str]] | None = None
         self._untouched: list[str] | None = None
         self._n_slots = 0
-        self._likeness: Likeness | None = None
-        self.described = False  # whether any item ever said more than its id
-        self.version = 0  # of the items: another one whenever they change
         for item, removed in rows:
             if removed:
                 self.removed.add(item.id)
             else:
                 self.items[item.id] = item
-                self.described = self.described or _says(item)
 
-    def check_vectors(self, items: Collection[Item]) -> None:
-        """Raise ``InputError`` unless vectors of new items are as long as each other's and the catalogue's."""
-        given = {item.id: len(str(item.attributes["vector"])) for item in items if _has_vector(item)}
-        if not given:
-            return
-        old = (item for item in self.items.values() if item.id not in given and _has_vector(item))
-        lengths = {*given.values(), *(len(str(item.attributes["vector"])) for item in islice(old, 1))}
-        if len(lengths) > 1:
-            raise InputError("vector: as many numbers are needed for every item", field="vector")
-
-    def put(self, items: Collection[Item]) -> None:
+    def put(self, items: Iterable[Item]) -> None:
         """Add or replace items. O(items)."""
         for item in items:
             self.items[item.id] = item
             self.removed.discard(item.id)
-            self.described = self.described or _says(item)
-        if self._likeness is not None:
-            self._likeness.content.put(items)
         self._by_tag = self._untouched = None
-        self.version += 1
 
-    def drop(self, ids: Collection[str], tombstones: Collection[str]) -> None:
+    def drop(self, ids: Iterable[str], tombstones: Collection[str]) -> None:
         """Take items out; of those in ``tombstones`` remember that they were removed."""
         for item_id in ids:
             self.items.pop(item_id, None)
             self.removed.discard(item_id)
         self.removed.update(tombstones)
-        if self._likeness is not None:
-            self._likeness.content.drop(ids)
         self._by_tag = self._untouched = None
-        self.version += 1
-
-    def likeness(self, embedder: Embedder | None = None) -> Likeness | None:
-        """Give the items' content, read at the first call; None when none says more than its id."""
-        if self._likeness is None and self.described:
-            from recsys.learn.content import Content
-            from recsys.rank.likeness import Likeness
-
-            self._likeness = Likeness(Content(self.items.values(), embedder))
-        return self._likeness
 
     def title(self, item_id: str) -> str:
         """What a person calls the item: its title, else its id."""
@@ -218,15 +174,6 @@ def _without(untouched: Sequence[str], exclude: Collection[str]) -> Sequence[str
 def _among(item_id: str, ordered: Sequence[str]) -> bool:
     at = bisect_left(ordered, item_id)
     return at < len(ordered) and ordered[at] == item_id
-
-
-def _has_vector(item: Item) -> bool:
-    vector = item.attributes.get("vector")
-    return isinstance(vector, str) and vector.startswith(VECTOR_MARK)
-
-
-def _says(item: Item) -> bool:
-    return bool(item.title or item.tags or item.attributes)
 
 
 def _item(catalogue: Catalogue, item_id: str) -> Item:
