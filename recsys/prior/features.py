@@ -4,4 +4,4 @@ from typing import Final
 
 __all__ = ["PACK_FEATURES"]
 
-PACK_FEATURES: Final = ("taste", "near", "popular", "level")
+PACK_FEATURES: Final = ("taste", "near", "popular", "unused")

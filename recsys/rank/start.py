@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from recsys.errors import InputError
 from recsys.prior.weights import Prior
 
 if TYPE_CHECKING:
-    from recsys.learn.content import Embedder
     from recsys.rank.knowledge import Knowledge
 
-__all__ = ["embedder_of", "start_of"]
+__all__ = ["start_of"]
 
 _MAGIC = b"recsys pack\n"
 
@@ -34,17 +32,6 @@ def start_of(given: object) -> tuple[Prior, Knowledge | None]:
     if pack is None:
         return Prior.of(given), None  # which says what is needed
     return pack.prior or Prior.default(), Knowledge(pack)
-
-
-def embedder_of(given: object) -> Embedder | None:
-    """Take the host's function from texts to vectors."""
-    if given is None:
-        return None
-    if not callable(given):
-        raise InputError("embedder: a function of a list of texts is needed", field="embedder")
-    from recsys.learn.content import Embedder
-
-    return Embedder(given)
 
 
 def _is_pack(path: str | os.PathLike[str]) -> bool:
