@@ -7,12 +7,12 @@ As :class:`Keeping`, it takes arguments that are checked already, and expects it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from recsys.errors import BusyError, ClosedError, FullError
+from recsys.errors import BusyError, ClosedError, FullError, StoreError
 from recsys.keeping import Keeping, finish
 from recsys.learn.features import FEATURE_VERSION
 from recsys.log import SCHEMA_VERSION, Store, opening
@@ -82,9 +82,8 @@ class Duties(Keeping):
         self._catalogue.drop(deleted.tombstones, ())
         if self._live.mask is not None:
             self._hide(self._live.mask.lacking(deleted.tombstones))
-        n_set_aside = self._store.destroy_set_aside()  # first: the word that an erasure is pending stands for it too
         self._store.stop_reading()
-        erased = self._store.erase(deleted.needles)
+        n_set_aside, erased = _erased(self._store, deleted.needles)
         self._keep_ballast()
         rebuilt = {
             "state": deleted.oldest_key is not None,
@@ -103,9 +102,10 @@ class Duties(Keeping):
             deleted, erased = delete(store), store.erase()
             return _receipt(deleted, erased, n_set_aside=n_set_aside, rebuilt=(), n_refolded=0, started=started)
         with self._open(self._path) as store:
+            with store.transact():
+                self._bury(store)
             deleted = self._deleted(store, delete)
-            n_set_aside = store.destroy_set_aside()
-            erased = store.erase(deleted.needles)
+            n_set_aside, erased = _erased(store, deleted.needles)
         told = () if erased.reason else ("file",)
         return _receipt(deleted, erased, n_set_aside=n_set_aside, rebuilt=told, n_refolded=0, started=started)
 
@@ -198,10 +198,9 @@ class Duties(Keeping):
         self._catalogue.drop(deleted.tombstones, ())
         if self._live.mask is not None:
             self._hide(self._live.mask.lacking(deleted.tombstones))
-        self._store.destroy_set_aside()
         if self._live.worth_saving:
             self._save()
-        self._store.erase(deleted.needles, wait_ms=0)
+        _erased(self._store, deleted.needles, wait_ms=0)
         self._keep_ballast()
 
     # -- what is held --------------------------------------------------------------------
@@ -256,6 +255,18 @@ class Duties(Keeping):
             paused=self._gate.paused,
             erasure_pending=self._pending(),
         )
+
+
+def _erased(store: Store, needles: Sequence[str], wait_ms: int | None = None) -> tuple[int, Erasure]:
+    """Let what was deleted leave the disk; first what was set aside, for which the word in the file stands too."""
+    try:
+        n_set_aside = store.destroy_set_aside()
+    except StoreError:
+        from recsys.log.erase import Erasure
+
+        store.mark_erasure()
+        return 0, Erasure("aside", 0, 0)
+    return n_set_aside, store.erase(needles, wait_ms=wait_ms)
 
 
 def _mentioned(store: Store) -> set[str]:

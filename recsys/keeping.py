@@ -66,6 +66,7 @@ class Keeping:
         self._settings = settings
         self._prior = prior
         self._gate = Gate()
+        self._taken_out: set[str] = set()  # items removed while nothing may be written
         self._stale = False  # another process changed more than it added, and that is yet to be taken in
         self._retention: Retention | None = None
         if settings.keep_days is not None or settings.keep_events is not None:
@@ -132,6 +133,7 @@ class Keeping:
                 allowed = bool(store.consents())
                 if allowed:
                     store.put_items(item for item, removed in stand_in.items() if not removed)
+                    self._bury(store)
         except BaseException:
             store.close()
             raise
@@ -140,7 +142,13 @@ class Keeping:
             return
         self._begin(store)
         stand_in.close()
+        self._taken_out.clear()
         self._gate.withheld = False
+
+    def _bury(self, store: Store) -> None:
+        """Take out of a file what was removed while it might not be written."""
+        there = self._taken_out.intersection(item.id for item, removed in store.items() if not removed)
+        store.drop_items([*there], keep_tombstone=store.mentions(there))
 
     def _notice(self) -> None:
         """Where nothing may be written, look whether another process was given a consent meanwhile."""
@@ -170,6 +178,7 @@ class Keeping:
     def _put(self, items: list[Item]) -> int:
         with self._in_step():
             n = self._store.put_items(items)
+        self._taken_out.difference_update(item.id for item in items)
         self._catalogue.put(items)
         if self._live.mask is not None:
             self._hide(self._live.mask.having(items))
@@ -184,6 +193,8 @@ class Keeping:
             gone = [item_id for item_id in there if item_id in catalogue.items or item_id in tombstones]
             self._store.put_items([Item(item_id) for item_id in tombstones if item_id not in catalogue.items])
             self._store.drop_items(gone, keep_tombstone=tombstones)
+        if self._gate.withheld:
+            self._taken_out.update(ids)
         self._catalogue.drop(gone, tombstones)
         if mask is not None:
             self._hide(mask.lacking(set(gone) - tombstones))
@@ -217,7 +228,10 @@ class Keeping:
     def _buried(self, item: Item) -> Item:
         """Give a removed item with its own tags and those that it has here: a sensitive one may be among either."""
         found = self._store.item(item.id)
-        tags = dict.fromkeys((*(found[0].tags if found else ()), *item.tags))
+        tags = sorted(
+            dict.fromkeys((*(found[0].tags if found else ()), *item.tags)),
+            key=lambda tag: tag not in self._settings.never_learn,
+        )  # where there are too many, the sensitive ones stay
         return Item(item.id, "", tuple(tags)[: inputs.LIMITS["tags"]])
 
     def _coarse(self, event: Event) -> Event:

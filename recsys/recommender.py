@@ -699,6 +699,7 @@ class Recommender(Duties):
         """
         once = asked_once(key) or b""
         with self._gate.arranging:
+            self._sync()
             self._admit()
             self._store.rekey(once)
             self._key = once

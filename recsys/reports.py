@@ -145,7 +145,8 @@ class Receipt:
     reason : str
         Why it is pending; empty otherwise. ``"reader"``: something else, a reader most likely, uses the file as it
         was before. ``"busy"``: another process keeps writing to it. ``"full"``: the disk is. ``"failed"``: the file
-        could not be written. ``"found"``: bytes were found that should not be there.
+        could not be written. ``"found"``: bytes were found that should not be there. ``"aside"``: a log that was set
+        aside is open, or cannot be deleted.
     n_events, n_slate_rows, n_checkpoints, n_items : int
         Rows deleted, per table.
     n_set_aside : int

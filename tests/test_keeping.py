@@ -675,7 +675,7 @@ def test_a_catalogue_added_after_a_withdrawal_elsewhere_stays_out_of_the_file(tm
         assert other.recommend(5).item_ids == ["secret-item"], "a read does not go over to it"
         other.record("c", at=START + 3)  # a write notices that it may
         assert one.stats().n_events == other.stats().n_events == 2
-        assert set(one.recommend(9).item_ids) == {"a", "b", "c", "secret-item"}
+        assert set(one.recommend(9).item_ids) == {"b", "c", "secret-item"}, "what was removed meanwhile is gone"
 
 
 @pytest.mark.parametrize("notice", ["record", "add", "maintain"])
@@ -763,14 +763,101 @@ def interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_what_is_removed_without_consent_is_removed_with_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=ASKING) as rec:
+        rec.consent("reading")
+        rec.add([{"id": "page-7", "title": "clinic-visited"}, {"id": "b"}, {"id": "kept"}])
+        rec.record("page-7", at=START)
+        rec.withdraw()
+        rec.remove(["page-7"])
+        rec.remove(["b"])
+        rec.add([{"id": "b"}])  # and back again
+        rec.consent("again")
+        assert set(rec.recommend(9).item_ids) == {"b", "kept"}
+        rec.withdraw()
+    with Recommender(path, settings=ASKING) as fresh:  # which has not read the catalogue
+        fresh.remove(["kept"])
+        fresh.forget(everything=True)
+    with Store(path) as store:
+        assert [item.id for item, _ in store.items()] == ["b"]
+    assert b"clinic-visited" not in path.read_bytes()
+
+
+def test_a_log_set_aside_that_is_open_leaves_the_erasure_pending(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(tmp_path / "me.db-aside-1", settings=FAST) as mended, Recommender(path, settings=FAST) as rec:
+        mended.record("secret-item", at=START)
+        rec.record("secret-item", at=START)
+        receipt = rec.forget(items=["secret-item"])
+        assert (receipt.status, receipt.reason, receipt.n_events) == ("pending", "aside", 1)
+        assert not rec.maintain()
+        assert rec.stats().erasure_pending
+        mended.close()
+        rec.maintain()
+        assert not rec.stats().erasure_pending
+    assert not (tmp_path / "me.db-aside-1").exists()
+
+
+def test_a_log_set_aside_that_cannot_be_deleted_leaves_the_erasure_pending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused_by_the_system(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    path, aside = tmp_path / "me.db", tmp_path / "me.db-aside-1"
+    with Recommender(path, settings=FAST) as rec:
+        aside.write_bytes(b"damaged")
+        monkeypatch.setattr(Path, "unlink", refused_by_the_system)
+        assert rec.forget(items=["nothing-of-it"]).reason == "aside"
+        monkeypatch.undo()
+        assert rec.stats().erasure_pending
+        assert rec.forget(items=["nothing-of-it"]).n_set_aside == 1
+        assert not rec.stats().erasure_pending
+
+
+def test_what_is_left_of_a_wal_without_a_log_goes_without_consent_too(tmp_path: Path) -> None:
+    """As after a kill of `set_aside`, when its copy stands aside already."""
+    (tmp_path / "me.db-aside-1").write_bytes(b"damaged")
+    (tmp_path / "me.db-wal").write_bytes(b"secret-item")
+    with Recommender(tmp_path / "me.db", settings=ASKING) as rec:
+        assert (rec.forget(items=["secret-item"]).status, [*tmp_path.iterdir()]) == ("erased", [])
+
+
+def test_rekey_notices_a_withdrawal_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("sqlcipher3")
+    path, old, new = tmp_path / "me.db", bytes(32), bytes([1] * 32)
+    with Recommender(path, key=old, settings=ASKING) as rec:
+        rec.consent("reading")
+        with Recommender(path, key=old, settings=ASKING) as other:
+            other.withdraw()
+        with refused():
+            rec.rekey(new)
+    Recommender(path, key=old, settings=ASKING).close()
+
+
+def test_an_import_cannot_push_a_sensitive_tag_out(tmp_path: Path) -> None:
+    told = tmp_path / "told.jsonl"
+    careful = Settings(never_learn=["health"])
+    with Recommender(":memory:", settings=careful) as rec:
+        rec.add([{"id": "clinic", "tags": [*(f"t{n}" for n in range(63)), "health"]}])
+        rec.record("clinic", at=START)
+        rec.remove(["clinic"])
+        rec.export(told)
+    with Recommender(":memory:", settings=careful) as rec:
+        rec.add([{"id": "clinic", "tags": [f"other{n}" for n in range(64)]}])
+        rec.import_(told)
+        assert rec.profile().n_events == 0
+
+
 def test_a_withdrawal_that_fails_half_way_stops_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> int:
+    def broken(*_: object, **__: object) -> int:
         raise StoreError("broken")
 
     with Recommender(tmp_path / "me.db", settings=ASKING) as rec:
         rec.consent("reading")
         rec.record("a")
-        monkeypatch.setattr(Store, "destroy_set_aside", broken)
+        monkeypatch.setattr(Store, "erase", broken)
         with pytest.raises(StoreError):
             rec.withdraw()
         monkeypatch.undo()

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from recsys.errors import BusyError, FullError, StoreError
-from recsys.log import scan
+from recsys.errors import BusyError, FullError, StoreError, WrongKeyError
+from recsys.log import ballast, scan
 from recsys.log.connection import is_open
 from recsys.log.failure import translated
 from recsys.log.opening import path_of, size_of
@@ -27,6 +27,7 @@ _LOCKED_FROM, _LOCKED_BYTES = (
     0x40000000,
     512,
 )  # what SQLite locks: https://www.sqlite.org/fileformat.html#the_lock_byte_page
+_DESCRIPTORS = 16  # more than opening a log takes
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
@@ -73,7 +74,9 @@ def set_aside(path: str | os.PathLike[str], *, key: bytes | Callable[[], bytes] 
 
 
 def destroy(path: str) -> int:
-    """Delete every file that was set aside from a path; how many logs there were. What cannot be deleted raises.
+    """Delete every file that was set aside from a path; how many logs there were.
+
+    Where there is no log, what is left of its WAL goes too. What cannot be deleted, or is open, raises.
 
     Stability: provisional
     """
@@ -82,16 +85,21 @@ def destroy(path: str) -> int:
         for entry in sorted(log.parent.iterdir()):
             number, _, side = entry.name.removeprefix(log.name + _MARK).partition("-")
             is_ours = entry.name.startswith(log.name + _MARK) and number.isdecimal() and side in _SIDES
-            if is_ours and not entry.is_dir() and not is_open(str(entry)):
+            if is_ours and not entry.is_dir():
+                if is_open(str(entry)):
+                    raise BusyError("a log that was set aside is open in this process: close it first")
                 n += not side
                 entry.unlink()
+        if not os.path.lexists(path):
+            for side in (*_WITH_IT[1:], "-shm"):
+                Path(path + side).unlink(missing_ok=True)
     except OSError as error:
         raise translated(error) from None
     return n
 
 
 def _refuse_what_is_none(log: str) -> None:
-    if any(Path(log + side).is_symlink() for side in _WITH_IT):
+    if any(Path(log + side).is_symlink() for side in (*_WITH_IT, "-shm", ballast.SIDE)):
         raise StoreError("the path, or a file beside it, is a symbolic link: give the path of the file itself")
     if not Path(log).is_file():
         raise StoreError("there is no regular file at the path")
@@ -105,13 +113,28 @@ def _is_damaged(log: str, key: bytes | Callable[[], bytes] | None) -> bool:
     """Whether a store cannot be opened, or finds itself unsound. Raises when that cannot be told now."""
     from recsys.log.store import Store
 
+    _require_descriptors()
     try:
         with Store(log, busy_timeout_ms=_PATIENCE_MS, key=key) as store:
             return any(severity == "error" for severity, _, _ in store.check())
+    except WrongKeyError:
+        return key is None or _is_damaged(log, None)  # plain, maybe, and sound
     except (BusyError, FullError):
         raise
     except StoreError:
         return True
+
+
+def _require_descriptors() -> None:
+    """Raise ``StoreError`` where a sound log could seem damaged only for want of file descriptors."""
+    held: list[int] = []
+    try:
+        held.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_DESCRIPTORS))
+    except OSError as error:
+        raise translated(error) from None
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ REASONS = {
     "busy": "another process is writing to the file: erased at the next try",
     "full": "no space is left to write the file anew: erased at the next try after some is free",
     "failed": "the file could not be written: check the disk",
+    "aside": "a log that was set aside is open, or cannot be deleted: close it; erased at the next try",
     "found": "bytes of what was forgotten were found in the file: erased at the next try",
 }
 

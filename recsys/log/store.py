@@ -372,6 +372,16 @@ class Store:
 
         return erase.is_pending(self._writer, self._readers)
 
+    def mark_erasure(self) -> None:
+        """Say in the file that an erasure is pending.
+
+        Stability: provisional
+        """
+        from recsys.log import erase
+
+        with self._writer as cursor:
+            erase.mark(cursor)
+
     def destroy_set_aside(self) -> int:
         """Delete the damaged logs that ``recsys.set_aside`` moved away from this path; how many there were.
 

@@ -1,7 +1,8 @@
-"""What a prior pack says of a candidate; the weights of these stand in the pack."""
+"""What is known of packs without reading one: how their files begin, and what they say of a candidate."""
 
 from typing import Final
 
-__all__ = ["PACK_FEATURES"]
+__all__ = ["MAGIC", "PACK_FEATURES"]
 
-PACK_FEATURES: Final = ("taste", "near", "popular", "unused")
+MAGIC: Final = b"recsys pack\n"
+PACK_FEATURES: Final = ("taste", "near", "popular", "unused")  # their weights stand in the pack

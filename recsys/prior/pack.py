@@ -28,12 +28,11 @@ from numpy.typing import NDArray
 from recsys.digest import blake2b
 from recsys.errors import InputError
 from recsys.learn.features import FEATURE_VERSION
-from recsys.prior.features import PACK_FEATURES
+from recsys.prior.features import MAGIC, PACK_FEATURES
 from recsys.prior.weights import Prior
 
-__all__ = ["LASTS", "MAGIC", "VERSION", "Pack", "key_of", "write"]
+__all__ = ["LASTS", "VERSION", "Pack", "key_of", "write"]
 
-MAGIC: Final = b"recsys pack\n"
 VERSION: Final = 1
 LASTS: Final = 256  # last uses that speak for what comes next
 _ALIGNED: Final = 64

@@ -17,6 +17,7 @@ from recsys.errors import BudgetError, CorruptError, InputError
 from recsys.inputs import At
 from recsys.privacy.query import Query
 from recsys.recommender import Recommender
+from recsys.settings import RESOLUTIONS_US
 
 if TYPE_CHECKING:
     from recsys.gate import Gate
@@ -271,8 +272,13 @@ class Aggregate:
         payload, noted = _found(self._entries(), query)
         if payload is not None and (noted or not release):
             return payload
-        gate, store = _inside(self._rec)
-        with gate.writing, store().lasting():  # nobody else can charge in between
+        rec = self._rec
+        at_us -= at_us % RESOLUTIONS_US[rec._settings.time_resolution]  # noqa: SLF001 - as all that is written there
+        gate, store = _inside(rec)
+        with gate.writing, store().lasting():  # nobody else can charge in between, nor withdraw
+            if rec._settings.require_consent and not store().consents():  # noqa: SLF001
+                gate.withheld = True
+                gate.require_consent()
             return self._entered(store(), query, at_us, release=release)
 
     def _entered(self, store: Store, query: Query, at_us: int, *, release: bool) -> bytes:
@@ -293,6 +299,7 @@ class Aggregate:
     def _entries(self) -> list[Entry]:
         gate, store = _inside(self._rec)
         with gate.reading:
+            self._rec._sync()  # noqa: SLF001 - another process may have withdrawn
             return store().releases()
 
     def _allowed(self, entries: Sequence[Entry]) -> Fraction:

@@ -22,7 +22,7 @@ from recsys.learn.fold import State, fold, new_state, regime
 from recsys.learn.gather import ask, gather
 from recsys.learn.moment import moment
 from recsys.prior.features import PACK_FEATURES
-from recsys.prior.pack import Pack, key_of, write
+from recsys.prior.pack import Pack, key_of
 from recsys.prior.weights import Prior
 from recsys.publish.train import HALF_LIVES, Factors, Hyper, train
 from recsys.rank.candidates import Pool
@@ -30,7 +30,7 @@ from recsys.rank.knowledge import Knowledge
 from recsys.settings import Settings
 from recsys.types import Event
 
-__all__ = ["LEAST_PEOPLE", "Built", "Person", "build", "learnt_from", "write"]
+__all__ = ["LEAST_PEOPLE", "Built", "Person", "build"]
 
 LEAST_PEOPLE: Final = 20
 _ASIDE: Final = 0.15  # of the people, for the weights
@@ -120,7 +120,7 @@ def build(
     everyone = sorted(people, key=lambda person: (_place(person.name), person.name))
     n_aside = int(len(everyone) * _ASIDE)
     aside, learnt = everyone[:n_aside], everyone[n_aside:]
-    arrays, report = learnt_from(learnt, least_people, hyper or Hyper(), say)
+    arrays, report = _learnt_from(learnt, least_people, hyper or Hyper(), say)
     start = prior or Prior.default()
     weights, fit = _weights(arrays, aside, start, once=bool(report["once"]))
     arrays["weights"] = weights
@@ -129,7 +129,7 @@ def build(
     return Built(arrays, len(everyone), least_people, report)
 
 
-def learnt_from(
+def _learnt_from(
     people: Sequence[Person], least_people: int, hyper: Hyper, say: Callable[[str], None]
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Give all of a pack but its weights, and what it was made from."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from recsys.prior.features import MAGIC
 from recsys.prior.weights import Prior
 
 if TYPE_CHECKING:
     from recsys.rank.knowledge import Knowledge
 
 __all__ = ["start_of"]
-
-_MAGIC = b"recsys pack\n"
 
 
 def start_of(given: object) -> tuple[Prior, Knowledge | None]:
@@ -37,6 +36,6 @@ def start_of(given: object) -> tuple[Prior, Knowledge | None]:
 def _is_pack(path: str | os.PathLike[str]) -> bool:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
-            return file.read(len(_MAGIC)) == _MAGIC
+            return file.read(len(MAGIC)) == MAGIC
     except (OSError, ValueError):
         return False

@@ -14,6 +14,7 @@ import pytest
 
 import recsys
 from recsys import BusyError, CorruptError, FullError, InputError, Recommender, StoreError, WrongKeyError
+from recsys.log import Store
 from recsys.log import aside as aside_module
 from tests.log.examples import mode_of
 
@@ -245,3 +246,43 @@ def test_without_room_for_the_wal_nothing_is_moved(broken_with_wal: Path, monkey
     with pytest.raises(FullError):
         recsys.set_aside(broken_with_wal)
     assert {path.name: path.read_bytes() for path in broken_with_wal.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("side", ["-shm", "-ballast"])
+def test_a_link_beside_a_sound_log_is_no_damage(tmp_path: Path, side: str) -> None:
+    path = tmp_path / "me.db"
+    Store(path).close()
+    (tmp_path / f"me.db{side}").unlink(missing_ok=True)
+    (tmp_path / f"me.db{side}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="symbolic link"):
+        recsys.set_aside(path)
+    assert path.exists()
+
+
+def test_a_sound_plain_log_is_not_moved_for_the_sake_of_a_key(tmp_path: Path) -> None:
+    pytest.importorskip("sqlcipher3")
+    path = tmp_path / "me.db"
+    Store(path).close()
+    with pytest.raises(StoreError, match="sound"):
+        recsys.set_aside(path, key=bytes(32))
+    assert path.exists()
+
+
+def test_want_of_file_descriptors_is_no_damage(tmp_path: Path) -> None:
+    """Every number of free descriptors at which a log cannot be opened."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "me.db"
+    Store(path).close()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = Path("/proc/self/fd")
+    if not open_now.is_dir():
+        pytest.skip("the system does not say how many descriptors are open")
+    used = len([*open_now.iterdir()])
+    try:
+        for free in range(12):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (used + free, before[1]))
+            with pytest.raises(StoreError):
+                recsys.set_aside(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert path.exists()

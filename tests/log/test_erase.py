@@ -314,7 +314,14 @@ def test_a_file_that_is_locked_just_then_is_busy(path: Path, monkeypatch: pytest
 
 
 def test_every_reason_is_told(path: Path) -> None:
-    assert {*erase.REASONS} == {"reader", "busy", "full", "failed", "found"}
+    assert {*erase.REASONS} == {
+        "reader",
+        "busy",
+        "full",
+        "failed",
+        "found",
+        "aside",
+    }  # the last in tests/test_keeping.py
     with told(path) as store:
         db = database(path)
         db.execute("ALTER TABLE pending RENAME TO was_pending")

@@ -37,6 +37,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "put_consent": lambda store: store.put_consent("learning", 1),
     "drop_consents": lambda store: store.drop_consents(),
     "destroy_set_aside": lambda store: store.destroy_set_aside(),
+    "mark_erasure": lambda store: store.mark_erasure(),
     "erase": lambda store: store.erase(),
     "erasure_pending": lambda store: store.erasure_pending(),
     "keep_ballast": lambda store: store.keep_ballast(),

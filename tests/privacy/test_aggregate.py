@@ -601,3 +601,26 @@ def test_without_consent_nothing_is_drawn_and_the_budget_outlives_a_withdrawal(t
         rec.consent("counting again")
         assert [charge.number for charge in aggregate.history()] == [1]
         assert aggregate.spent() == HALF
+
+
+def test_a_withdrawal_of_another_process_is_noticed_before_anything_is_read_or_drawn(tmp_path: Path) -> None:
+    asking = Settings(require_consent=True)
+    with Recommender(tmp_path / "me.db", settings=asking) as rec:
+        rec.consent("counting")
+        rec.add([{"id": "a", "tags": ["jazz"]}])
+        rec.record("a")
+        mine = Aggregate(rec, tags=["jazz"])
+        mine.release(epsilon=Fraction(1, 4))
+        with Recommender(tmp_path / "me.db", settings=asking) as other:
+            other.withdraw()
+        with pytest.raises(ConsentError):
+            mine.release(epsilon=Fraction(1, 2))
+        assert (mine.history(), mine.spent()) == ([], 0)
+    with Store(tmp_path / "me.db") as store:
+        assert len(store.releases()) == 2, "the draw and that it was handed out, and nothing since"
+
+
+def test_the_time_in_the_ledger_is_rounded_as_all_others_are(tmp_path: Path) -> None:
+    with Recommender(tmp_path / "me.db", settings=Settings(time_resolution="day")) as rec:
+        Aggregate(rec, tags=["jazz"]).release(epsilon=1, at=1_700_000_123)
+        assert {entry.at_us % 86_400_000_000 for entry in rec._store.releases()} == {0}
