@@ -192,7 +192,7 @@ class Live:
         that grow as :meth:`_surplus` has them.
         """
         every = self._settings.checkpoint_events
-        n_near = self._store.n_events(before=near) // every * every
+        n_near = (self.n_events + self._store.n_events(after=self.key, before=near)) // every * every
         places = {n_near}
         distance = max(every, self._blob_bytes // _BYTES_AN_EVENT)
         while n_all - n_near > _SPREAD * distance:

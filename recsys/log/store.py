@@ -242,14 +242,16 @@ class Store:
         """
         return log_events.find(self._writer, self._readers, uids)
 
-    def n_events(self, *, before: Key | None = None) -> int:
-        """How many events there are, or how many with a lesser key. Cost: O(n_events), in C.
+    def n_events(self, *, after: Key | None = None, before: Key | None = None) -> int:
+        """How many events there are, or how many with a greater key and with a lesser one. Cost: O(these), in C.
 
         Stability: provisional
         """
-        condition = "" if before is None else " WHERE (at_us, uid) < (?, ?)"
+        ends = [(sign, key) for sign, key in ((">", after), ("<", before)) if key is not None]
+        where = " AND ".join(f"(at_us, uid) {sign} (?, ?)" for sign, _ in ends) or "1"
         with view(self._writer, self._readers) as (cursor, _):
-            return int(cursor.execute(f"SELECT COUNT(*) FROM events{condition}", before or ()).fetchone()[0])
+            counted = cursor.execute(f"SELECT COUNT(*) FROM events WHERE {where}", [p for _, key in ends for p in key])
+            return int(counted.fetchone()[0])
 
     def newest(self, *, before_us: int | None = None) -> Key | None:
         """The greatest ``(at_us, uid)``, or the greatest before a moment; None where there is none.

@@ -387,3 +387,12 @@ def test_a_damaged_key_is_noticed_wherever_keys_are_compared(tmp_path: Path) -> 
             with pytest.raises(CorruptError):
                 call()
         assert store.n_events() == 2
+
+
+def test_events_between_two_keys_are_counted(tmp_path: Path) -> None:
+    with Store(tmp_path / "log.db") as store:
+        store.append([event(n) for n in range(1, 8)], late=False)
+        keys = [e.key for e in store.events()]
+        for first, last in itertools.product((None, *keys), repeat=2):
+            expected = [k for k in keys if (first is None or k > first) and (last is None or k < last)]
+            assert store.n_events(after=first, before=last) == len(expected)
