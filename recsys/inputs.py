@@ -10,6 +10,7 @@ import math
 import operator
 import os
 import time
+from base64 import b85encode
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -23,9 +24,11 @@ from recsys.types import Context, Event, Item, Scalar, Slate
 __all__ = [
     "LIMITS",
     "NO_CONTEXT",
+    "VECTOR_MARK",
     "At",
     "EventLike",
     "ItemLike",
+    "check_times",
     "checked_event",
     "context_of",
     "count",
@@ -38,6 +41,7 @@ __all__ = [
     "moment_of",
     "new_uid",
     "path_of",
+    "scalar",
     "seed_of",
     "slate_id",
     "some_texts",
@@ -64,6 +68,7 @@ LIMITS: Final[Mapping[str, int]] = {
     "context": 32,
     "key": 64,
     "value": 256,
+    "vector": 4096,
     "candidates": 1_000_000,
     "slate": 10_000,
     "events": 10_000_000,
@@ -71,6 +76,8 @@ LIMITS: Final[Mapping[str, int]] = {
 NO_CONTEXT: Final[Context] = {}
 _MAX_US: Final = 2**32 * 1_000_000  # times are kept in 32 bits of seconds: 1970 to 2106
 _MAX_OFFSET_MIN: Final = 1440
+VECTOR_MARK: Final = "f4:"  # before a vector's numbers, four bytes each, in base 85
+_LARGEST: Final = 1e30  # of a vector's numbers, which are kept in single precision
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _US: Final = timedelta(microseconds=1)
 _MINUTE: Final = timedelta(minutes=1)
@@ -162,9 +169,13 @@ def seed_of(value: object) -> int | None:
 
 
 def where_of(value: object) -> Callable[[Item], bool] | None:
-    """Check a predicate over items."""
+    """Check a predicate over items, or make one of a mapping."""
+    if isinstance(value, Mapping):
+        from recsys.conditions import condition_of
+
+        return condition_of(value)
     if value is not None and not callable(value):
-        raise InputError("where: a function of an Item is needed", field="where")
+        raise InputError("where: a function of an Item or a mapping is needed", field="where")
     return cast("Callable[[Item], bool] | None", value)
 
 
@@ -237,8 +248,24 @@ def item_of(item: ItemLike) -> Item:
         id=text(fields.get("id"), "id", "id"),
         title=text("" if title is None else title, "title", "title", empty=True),
         tags=tuple(texts(() if tags is None else tags, "tags", "tag", LIMITS["tags"])),
-        attributes=_scalars(extra, "attributes", LIMITS["attributes"], "attribute"),
+        attributes=_scalars(_with_vector(extra), "attributes", LIMITS["attributes"], "attribute"),
     )
+
+
+def _with_vector(given: Mapping[str, object]) -> Mapping[str, object]:
+    """Write an item's vector, a list of finite numbers, as the text in which attributes keep it."""
+    vector = given.get("vector") if isinstance(given, Mapping) else None
+    if vector is None or isinstance(vector, str):
+        return given
+    try:
+        found = np.asarray(vector, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError("vector: a list of numbers is needed", field="vector") from None
+    if found.ndim != 1 or not 0 < len(found) <= LIMITS["vector"]:
+        raise InputError(f"vector: a list of 1 to {LIMITS['vector']} numbers is needed", field="vector")
+    if not np.abs(found).max() < _LARGEST:
+        raise InputError(f"vector: finite numbers below {_LARGEST:g} are needed", field="vector")
+    return {**given, "vector": VECTOR_MARK + b85encode(found.astype("<f4").tobytes()).decode()}
 
 
 def items_of(items: object) -> list[Item]:
@@ -252,6 +279,14 @@ def items_of(items: object) -> list[Item]:
     if len({item.id for item in found}) != len(found):
         raise InputError("items: must not hold the same id twice", field="items")
     return found
+
+
+def check_times(items: Collection[Item], names: Iterable[str | None]) -> None:
+    """Check the attributes with these names, where there are any, as seconds since 1970 UTC."""
+    for name in filter(None, names):
+        for item in items:
+            if name in item.attributes:
+                _in_range(round(finite(item.attributes[name], "attributes", 0.0, 2.0**32) * 1e6), "attributes")
 
 
 def slate_id(slate: object) -> str | None:
@@ -333,10 +368,11 @@ def _scalars(given: object, field: str, most: int, limit: str) -> Mapping[str, S
         raise InputError(f"{field}: a mapping is needed", field=field)
     if len(given) > most:
         raise InputError(f"{field}: at most {most} entries", field=field)
-    return {text(key, field, "key"): _scalar(value, field, limit) for key, value in given.items()}
+    return {text(key, field, "key"): scalar(value, field, limit) for key, value in given.items()}
 
 
-def _scalar(value: object, field: str, limit: str) -> Scalar:
+def scalar(value: object, field: str, limit: str) -> Scalar:
+    """Check a string, number or boolean; NumPy's are taken for Python's own."""
     if isinstance(value, str):
         return text(value, field, limit, empty=True)
     if isinstance(value, bool) or type(value) is int:
@@ -346,7 +382,7 @@ def _scalar(value: object, field: str, limit: str) -> Scalar:
     if hasattr(value, "item") and not isinstance(value, (Collection, Sequence)):  # NumPy's scalars
         value = value.item()
         if isinstance(value, (bool, int, str)):
-            return _scalar(value, field, limit)
+            return scalar(value, field, limit)
     if isinstance(value, float):
         return finite(value, field)
     raise InputError(f"{field}: values are strings, numbers or booleans", field=field)

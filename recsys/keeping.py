@@ -26,6 +26,7 @@ from recsys.types import Event, Item
 if TYPE_CHECKING:
     from recsys.mask import Mask
     from recsys.prior import Prior
+    from recsys.rank.shelf import Shelf
     from recsys.retention import Retention
 
 __all__ = ["Keeping", "asked_once", "finish"]
@@ -68,6 +69,11 @@ class Keeping:
         self._gate = Gate()
         self._taken_out: set[str] = set()  # items removed while nothing may be written
         self._stale = False  # another process changed more than it added, and that is yet to be taken in
+        self._shelf: Shelf | None = None
+        if settings.once or settings.created or settings.expires:
+            from recsys.rank.shelf import Shelf
+
+            self._shelf = Shelf(settings)
         self._retention: Retention | None = None
         if settings.keep_days is not None or settings.keep_events is not None:
             from recsys.retention import Retention
@@ -269,9 +275,10 @@ class Keeping:
                     self._save()
             return [event.uid for event in events]
 
-    def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None) -> Pool:
-        state = self._live.state
-        return everything_known(state.behaviour, self._catalogue, state.steers, tuple(exclude), where)
+    def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None, at_us: int) -> Pool:
+        state, stock = self._live.state, self._catalogue
+        pool = everything_known(state.behaviour, stock, state.steers, tuple(exclude), where)
+        return pool if self._shelf is None else self._shelf.offered(pool, state.behaviour, stock, at_us)
 
     # -- in step ----------------------------------------------------------------------------
 

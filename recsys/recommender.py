@@ -8,7 +8,7 @@ learnt from it in memory (:mod:`recsys.learn`), and answers from that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
@@ -20,14 +20,16 @@ from recsys.keeping import asked_once
 from recsys.prior import Prior
 from recsys.rank.candidates import given
 from recsys.rank.slate import Question, explanation, slate
-from recsys.rank.start import start_of
+from recsys.rank.start import embedder_of, start_of
 from recsys.settings import Settings
-from recsys.types import Context, Event, Item, Slate
+from recsys.types import Context, Event, Item, Slate, Wanted
 
 if TYPE_CHECKING:
+    from recsys.learn.content import Embed
     from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.prior import Pack
+    from recsys.rank.rules import Rules
     from recsys.reports import Counterfactual, Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
 __all__ = ["Recommender"]
@@ -51,6 +53,11 @@ class Recommender(Duties):
     prior : Prior or Pack or str or os.PathLike, optional
         Where the model starts; a path is read as a prior's JSON file or as a prior pack. None takes the prior that
         ships with recsys. A pack also tells what people do with the app's items; that is added to the scores.
+
+    embedder : callable, optional
+        ``embedder(texts) -> array of float, shape (n, d)``: the host's own vectors of titles and descriptions, which
+        then say how alike items are, together with their words. Asked when an answer first needs it, about all texts
+        that it was not asked about before; must not call the recommender. Items with a ``vector`` need none.
 
     Raises
     ------
@@ -91,11 +98,13 @@ class Recommender(Duties):
         key: bytes | Callable[[], bytes] | None = None,
         settings: Settings | None = None,
         prior: Prior | Pack | str | os.PathLike[str] | None = None,
+        embedder: Embed | None = None,
     ) -> None:
         inputs.path_of(path)
         if settings is not None and not isinstance(settings, Settings):
             raise InputError("settings: a Settings object is needed", field="settings")
         start, self._knowledge = start_of(prior)
+        self._embedder = embedder_of(embedder)
         super().__init__(path, key, settings or Settings(), start)
 
     def __enter__(self) -> Recommender:
@@ -117,7 +126,10 @@ class Recommender(Duties):
         Parameters
         ----------
         items : iterable of mappings or Item, or DataFrame
-            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes.
+            Each with an ``id``; ``title`` and ``tags`` are known to recsys, all else becomes attributes. Of these
+            ``text``, ``description``, numbers, and ``created`` (seconds since 1970 UTC) say what an item is like, and
+            so does ``vector``: a list of at most 4,096 finite numbers, as many for every item. ``docs/content.md``.
+            Those that ``Settings.created`` and ``Settings.expires`` name are seconds since 1970 UTC.
 
         Returns
         -------
@@ -132,8 +144,10 @@ class Recommender(Duties):
         Stability: stable
         """
         found = inputs.items_of(items)
+        inputs.check_times(found, (self._settings.created, self._settings.expires))
         with self._gate.arranging:
             self._notice()
+            self._catalogue.check_vectors(found)
             return self._put(found)
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -281,11 +295,17 @@ class Recommender(Duties):
         at: At = None,
         context: Context | None = None,
         exclude: Iterable[str] = (),
-        where: Callable[[Item], bool] | None = None,
+        where: Callable[[Item], bool] | Mapping[str, Wanted] | None = None,
+        diversity: float | None = None,
+        caps: Mapping[str, int] | None = None,
+        boosts: Mapping[str, float] | None = None,
+        pinned: Iterable[str] | None = None,
         explore: float = 0.0,
         seed: int | None = None,
     ) -> Slate:
         """Give the ``k`` best items of the catalogue and the log. A pure read.
+
+        What ``Settings`` (``once``, ``created``, ``expires``) say is used up or not of its time is left out.
 
         Parameters
         ----------
@@ -297,8 +317,22 @@ class Recommender(Duties):
             What is true at that moment.
         exclude : iterable of str
             Ids to leave out.
-        where : callable, optional
-            ``where(item) -> bool``: which items to keep. Must not call the recommender.
+        where : callable or mapping, optional
+            ``where(item) -> bool``: which items to keep; must not call the recommender. Or a mapping of ``"tags"``,
+            ``"title"``, ``"id"`` and attributes to a value, a list of values of which one must be there, or a span such
+            as ``{"min": 1950, "max": 1960}``, ends included; all of it must hold. What an item lacks does not match.
+        diversity : float, optional
+            0 to 1: how much it counts that an item is unlike those above it, in tags; the rest is its score. Re-orders
+            the best 200 by score (maximal marginal relevance). None, or 0: not at all. Not together with ``explore``.
+        caps : mapping of str to int, optional
+            At most so many items with this tag; an item counts for each of its tags. The slate is filled from the top
+            with what fits, and has fewer than ``k`` when nothing more does. Not together with ``explore``.
+        boosts : mapping of str to float, optional
+            -10 to 10 for the item with this id and every item with this tag, added to the score: 1 adds what a
+            correction by :meth:`steer` of 1 adds, and boosts of one item add up.
+        pinned : iterable of str, optional
+            Distinct ids of what stands first, in this order; what is no candidate, or exceeds a cap, is left out. Their
+            propensity is 1; what is below them is drawn from the others.
         explore : float
             0: by score, ties by id. Above: drawn, at this temperature, with known propensities; 1 draws in
             proportion to the model's own choice probabilities.
@@ -308,7 +342,8 @@ class Recommender(Duties):
         Returns
         -------
         Slate
-            Fewer than ``k`` when there are fewer. O(items with events); with ``where``, O(items).
+            Fewer than ``k`` when there are fewer. O(items with events); with ``where``, ``boosts`` or ``pinned``
+            O(items); with ``caps`` up to O(n log n) for n items.
 
         Stability: stable
         """
@@ -316,12 +351,25 @@ class Recommender(Duties):
         without = inputs.texts(exclude, "exclude", "id", inputs.LIMITS["candidates"], distinct=False)
         keep = inputs.where_of(where)
         temperature, drawn = inputs.explore_of(explore), inputs.seed_of(seed)
+        rules = _rules(diversity, caps, boosts, pinned, temperature)
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
-            pool = self._everything(without, keep)
+            pool = self._everything(without, keep, question[0])
             state, stock, told = self._live.state, self._catalogue, self._knowledge
-            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
+            like = stock.likeness(self._embedder)
+            return slate(
+                state,
+                stock,
+                pool,
+                question,
+                k=most,
+                explore=temperature,
+                seed=drawn,
+                knowledge=told,
+                likeness=like,
+                rules=rules,
+            )
 
     def rank(
         self,
@@ -330,6 +378,10 @@ class Recommender(Duties):
         k: int | None = None,
         at: At = None,
         context: Context | None = None,
+        diversity: float | None = None,
+        caps: Mapping[str, int] | None = None,
+        boosts: Mapping[str, float] | None = None,
+        pinned: Iterable[str] | None = None,
         explore: float = 0.0,
         seed: int | None = None,
     ) -> Slate:
@@ -341,8 +393,8 @@ class Recommender(Duties):
             Distinct. An unknown one is scored from the prior and marked ``known=False``.
         k : int, optional
             At most how many; None gives all.
-        at, context, explore, seed
-            As in :meth:`recommend`.
+        at, context, diversity, caps, boosts, pinned, explore, seed
+            As in :meth:`recommend`; the tags are those of the catalogue.
 
         Returns
         -------
@@ -354,13 +406,58 @@ class Recommender(Duties):
         ids = inputs.texts(item_ids, "item_ids", "id", inputs.LIMITS["candidates"])
         most = len(ids) if k is None else inputs.count(k, "k", 0, inputs.LIMITS["candidates"])
         temperature, drawn = inputs.explore_of(explore), inputs.seed_of(seed)
+        rules = _rules(diversity, caps, boosts, pinned, temperature)
         question: Question = (*inputs.moment_of(at), inputs.context_of(context))
         with self._gate.reading:
             self._sync()
             state = self._live.state
             pool = given(ids, state.behaviour, self._catalogue, state.steers)
             stock, told = self._catalogue, self._knowledge
-            return slate(state, stock, pool, question, k=most, explore=temperature, seed=drawn, knowledge=told)
+            like = stock.likeness(self._embedder)
+            return slate(
+                state,
+                stock,
+                pool,
+                question,
+                k=most,
+                explore=temperature,
+                seed=drawn,
+                knowledge=told,
+                likeness=like,
+                rules=rules,
+            )
+
+    def similar(self, item_id: str, k: int = 10, *, at: At = None) -> Slate:
+        """Give what goes with an item: what is like it, what is used around it, what a pack knows to go with it.
+
+        A pure read.
+
+        Parameters
+        ----------
+        item_id : str
+            Need not be in the catalogue.
+        k : int
+            At most how many, 0 to 10,000.
+        at : datetime or float, optional
+            The moment that the slate carries; None: now.
+
+        Returns
+        -------
+        Slate
+            Best first, ties by id; without the item itself, and without what has nothing to do with it, so of an
+            unknown item empty. Reasons add up to the score. O(items and their words).
+
+        Stability: provisional
+        """
+        from recsys.rank.similar import similar
+
+        wanted, most = inputs.text(item_id, "item_id", "id"), inputs.count(k, "k", 0, inputs.LIMITS["slate"])
+        question = inputs.moment_of(at)
+        with self._gate.reading:
+            self._sync()
+            like = self._catalogue.likeness(self._embedder)
+            state, told = self._live.state, self._knowledge
+            return similar(state, self._catalogue, wanted, question, k=most, knowledge=told, likeness=like)
 
     def explain(self, item_id: str, *, at: At = None, context: Context | None = None) -> Explanation:
         """Give every term of an item's score among all candidates, and the events behind it. A pure read.
@@ -377,8 +474,9 @@ class Recommender(Duties):
             events = self._store.events_of(wanted, _EXPLAINED_EVENTS)
             if mask is not None:  # what was never learnt explains nothing
                 events = [event for event in events if mask.seen(event) is not None]
-            state, pool = self._live.state, self._everything((), None)
-            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge)
+            state, pool = self._live.state, self._everything((), None, question[0])
+            like = self._catalogue.likeness(self._embedder)
+            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge, like)
 
     def profile(self) -> Profile:
         """Give what was learnt, readable. A pure read. O(items with events).
@@ -745,3 +843,12 @@ class Recommender(Duties):
                 pass  # a checkpoint is a cache: the next open folds a little more
             finally:
                 self._store.close()
+
+
+def _rules(diversity: object, caps: object, boosts: object, pinned: object, explore: float) -> Rules | None:
+    """Check what is asked of a slate beyond the order of scores; it is seldom anything."""
+    if diversity is None and caps is None and boosts is None and pinned is None:
+        return None
+    from recsys.rank.rules import rules_of
+
+    return rules_of(diversity, caps, boosts, pinned, explore)

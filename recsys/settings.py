@@ -75,6 +75,14 @@ class Settings:
     require_consent : bool
         True: nothing is written, and no file is made, before :meth:`Recommender.consent`; a file that is there already
         is only looked at, and brought to this version's form if it has an older one.
+    once : bool or collection of str
+        Which items are recommended once only, such as films or news: after one event of a positive weight ``recommend``
+        leaves them out. True: every item; tags: the items with one of them. What is forgotten was no use, and what is
+        never learnt (``never_learn``) is none. ``rank`` orders all that it is given.
+    created, expires : str, optional
+        The names of the attributes that say from when, and until before when, ``recommend`` offers an item: numbers,
+        seconds since 1970 UTC, before 2106, which ``add`` checks. An item without them is always on offer; so is one
+        whose attribute, in a file written earlier, is no number. None: no attribute says so.
     ballast : bool
         True: hold a little more space than the file has, in a file beside it, so that forgetting works when the disk
         is full.
@@ -99,6 +107,9 @@ class Settings:
     never_learn: Collection[str] = ()
     require_consent: bool = False
     ballast: bool = True
+    once: bool | Collection[str] = ()
+    created: str | None = None
+    expires: str | None = None
 
     def __post_init__(self) -> None:
         weights = dict(DEFAULT_KIND_WEIGHTS)
@@ -126,13 +137,18 @@ class Settings:
                 _integer(getattr(self, name), name, low, high)
         if not isinstance(self.time_resolution, str) or self.time_resolution not in RESOLUTIONS_US:
             raise InputError(f"time_resolution is one of {', '.join(RESOLUTIONS_US)}", field="time_resolution")
-        object.__setattr__(self, "never_learn", _tags(self.never_learn))
+        object.__setattr__(self, "never_learn", _tags(self.never_learn, "never_learn"))
+        object.__setattr__(self, "once", self.once if isinstance(self.once, bool) else _tags(self.once, "once"))
+        _attribute(self.created, "created")
+        _attribute(self.expires, "expires")
 
     def __repr__(self) -> str:
-        shown = {one.name: getattr(self, one.name) for one in fields(self)}
-        shown["kind_weights"] = dict(self.kind_weights)
-        named = ", ".join(f"{name}={value!r}" for name, value in shown.items() if name != "never_learn")
-        return f"Settings({named}, never_learn=<{len(self.never_learn)} tags>)"
+        shown = {one.name: repr(getattr(self, one.name)) for one in fields(self)}
+        shown["kind_weights"] = repr(dict(self.kind_weights))
+        for name, tags in (("never_learn", self.never_learn), ("once", self.once)):
+            if not isinstance(tags, bool):
+                shown[name] = f"<{len(tags)} tags>"
+        return f"Settings({', '.join(f'{name}={text}' for name, text in shown.items())})"
 
     def learning(self) -> dict[str, object]:
         """The part that what is learnt depends on, as plain JSON values."""
@@ -156,9 +172,16 @@ def _integer(value: object, name: str, low: int, high: int) -> int:
     return value
 
 
-def _tags(given: object) -> tuple[str, ...]:
+def _tags(given: object, name: str) -> tuple[str, ...]:
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Collection):
-        raise InputError("never_learn: a list of tags is needed", field="never_learn")
+        raise InputError(f"{name}: a list of tags is needed", field=name)
     if not all(isinstance(tag, str) and 0 < len(tag) <= LIMITS["tag"] for tag in given):
-        raise InputError(f"never_learn: tags are strings of 1 to {LIMITS['tag']} characters", field="never_learn")
+        raise InputError(f"{name}: tags are strings of 1 to {LIMITS['tag']} characters", field=name)
     return tuple(sorted(set(given)))
+
+
+def _attribute(given: object, name: str) -> None:
+    if given is None:
+        return
+    if not isinstance(given, str) or not 0 < len(given) <= LIMITS["key"] or given in ("id", "title", "tags"):
+        raise InputError(f"{name}: the name of an attribute is needed", field=name)

@@ -7,6 +7,7 @@ value, so that a log file or a crash report cannot carry what a person did.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeAlias, overload
 
@@ -18,10 +19,13 @@ __all__ = [
     "Recommendation",
     "Scalar",
     "Slate",
+    "Wanted",
 ]
 
 Scalar: TypeAlias = str | int | float | bool
 Context: TypeAlias = Mapping[str, Scalar]
+Wanted: TypeAlias = Scalar | Sequence[Scalar] | AbstractSet[Scalar] | Mapping[str, Scalar]
+"""What a filter asks of an attribute: a value, one of some values, or a span with ``"min"`` and ``"max"``."""
 
 _NO_CONTEXT: Context = {}
 
@@ -169,7 +173,8 @@ class Recommendation:
     item_id : str
         The host's id.
     score : float
-        The utility ``w·x`` (plus the person's own steering); only differences within a slate mean anything.
+        The utility ``w·x``, plus the person's own steering and the app's boosts; only differences within a slate mean
+        anything.
     position : int
         From 0.
     propensity : float
@@ -189,7 +194,10 @@ class Recommendation:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why, strongest first; the contributions add up to ``score`` minus the candidates' mean score."""
+        """Why, strongest first; the contributions add up to ``score`` minus the candidates' mean score.
+
+        What decided the place if it was not the score, ``"pinned"`` or ``"diversity"``, comes first and adds 0.
+        """
         return self._reasons(self.position)
 
     def __repr__(self) -> str:
@@ -209,7 +217,7 @@ class Slate(Sequence[Recommendation]):
     offset_min : int
         UTC offset, minutes.
     items : tuple of Recommendation
-        Best first.
+        Best first, unless the app asked for another order (pinned items, diversity).
     n_candidates : int
         How many were ranked.
 
@@ -237,7 +245,7 @@ class Slate(Sequence[Recommendation]):
 
     @property
     def item_ids(self) -> list[str]:
-        """The ids, best first."""
+        """The ids, in the order of the slate."""
         return [r.item_id for r in self.items]
 
     def __repr__(self) -> str:

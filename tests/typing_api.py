@@ -46,8 +46,15 @@ def recording(rec: Recommender) -> None:
 def asking(rec: Recommender) -> None:
     """Slates, and what stands in them."""
     assert_type(rec.recommend(), recsys.Slate)
+    assert_type(rec.similar("kind-of-blue", 5), recsys.Slate)
     assert_type(rec.recommend(5, at=0.0, context={"place": "home"}, exclude=["a"]), recsys.Slate)
     assert_type(rec.recommend(5, where=lambda item: "jazz" in item.tags, explore=0.1, seed=7), recsys.Slate)
+    where: dict[str, list[str]] = {"lang": ["en", "de"]}
+    assert_type(rec.recommend(where=where), recsys.Slate)
+    assert_type(rec.recommend(where={"tags": "jazz", "year": {"min": 1950}, "lang": {"en"}}), recsys.Slate)
+    caps, boosts = {"jazz": 2}, {"jazz": 1, "a": -0.5}
+    assert_type(rec.recommend(diversity=0.3, caps=caps, boosts=boosts, pinned=["a"]), recsys.Slate)
+    assert_type(rec.rank({"a"}, diversity=None, caps=caps, boosts=boosts, pinned=("a",)), recsys.Slate)
     slate = rec.rank(["a", "b"], k=1, at=None, context=None, explore=0.0, seed=None)
     assert_type(slate, recsys.Slate)
     assert_type(slate[0], recsys.Recommendation)

@@ -5,4 +5,4 @@ from typing import Final
 __all__ = ["MAGIC", "PACK_FEATURES"]
 
 MAGIC: Final = b"recsys pack\n"
-PACK_FEATURES: Final = ("taste", "near", "popular", "unused")  # their weights stand in the pack
+PACK_FEATURES: Final = ("taste", "near", "popular", "level")  # their weights stand in the pack

@@ -16,11 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.digest import blake2b
 from recsys.errors import InputError
-from recsys.learn.choice import utilities
-from recsys.learn.features import features_of
-from recsys.learn.fold import State, fold, new_state, regime
-from recsys.learn.gather import ask, gather
-from recsys.learn.moment import moment
+from recsys.learn.fold import fold, new_state
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import Pack, key_of
 from recsys.prior.weights import Prior
@@ -42,7 +38,6 @@ _DRAWN: Final = 300  # items not used yet among which each of these choices is m
 _RIDGE: Final = 1.0
 _STILL: Final = 1e-4
 _WAITING: Final = 4_000_000  # kinds of pairs held before they are counted together
-_ONCE: Final = 0.02  # of all uses may be of an item used before where things are used once
 
 
 class Person(NamedTuple):
@@ -122,7 +117,7 @@ def build(
     aside, learnt = everyone[:n_aside], everyone[n_aside:]
     arrays, report = _learnt_from(learnt, least_people, hyper or Hyper(), say)
     start = prior or Prior.default()
-    weights, fit = _weights(arrays, aside, start, once=bool(report["once"]))
+    weights, fit = _weights(arrays, aside, start)
     arrays["weights"] = weights
     say(f"weights from {fit['choices']:,} choices of {len(aside):,} people: {np.round(weights, 3).tolist()}")
     report |= {"weights": dict(zip(PACK_FEATURES, weights.tolist(), strict=True)), "people_aside": len(aside), **fit}
@@ -145,13 +140,11 @@ def _learnt_from(
     arrays = {
         "keys": np.array([key_of(item_id) for item_id in kept], np.uint64),
         "popular": np.log(share).astype(np.float16),
-        "weights": np.array([1.0, 0.0, 0.0, 0.0]),
+        "weights": np.array([1.0, 0.0, 0.0, 1.0]),
         **_packed(factors, counts),
         **pairs,
     }
-    n_uses, n_new = int(counts.sum()), sum(len(np.unique(items)) for items in histories)
-    report = {"items": len(kept), "items_seen": n_seen, "pairs": n_pairs, "uses": n_uses}
-    return arrays, report | {"once": n_uses - n_new < _ONCE * n_uses}
+    return arrays, {"items": len(kept), "items_seen": n_seen, "pairs": n_pairs, "uses": int(counts.sum())}
 
 
 def _supported(people: Sequence[Person], least_people: int) -> tuple[list[str], int]:
@@ -247,17 +240,20 @@ def _added(
 
 
 def _weights(
-    arrays: Mapping[str, NDArray[Any]], people: Sequence[Person], prior: Prior, *, once: bool
+    arrays: Mapping[str, NDArray[Any]], people: Sequence[Person], prior: Prior
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Fit the weights of what the pack says, with the ranker's own score as it is: a conditional logit."""
-    pack = Pack(arrays, {})
-    sets = [s for person in people for s in _sets_of(person, Knowledge(pack), prior, once=once)]
+    """Fit the weights of what the pack says of what is new: a conditional logit of which of it comes next.
+
+    The level is the same for all, so its weight stays what it was.
+    """
+    knowledge = Knowledge(Pack(arrays, {}))
+    sets = [z for person in people for z in _sets_of(person, knowledge, prior)]
     weights = np.array(arrays["weights"])
     start, fit = weights.copy(), 0.0
     for _ in range(50 if sets else 0):
         gradient, information, fit = -_RIDGE * (weights - start), _RIDGE * np.eye(len(weights)), 0.0
-        for z, base in sets:
-            u = weights @ z + base
+        for z in sets:
+            u = weights @ z
             p = np.exp(u - u.max())
             p /= p.sum()
             mean = z @ p
@@ -268,43 +264,32 @@ def _weights(
         weights = weights + step * min(1.0, 1.0 / np.abs(step).max())
         if np.abs(step).max() < _STILL:
             break
+    weights[-1] = start[-1]  # to the bit
     return weights, {"choices": len(sets), "fit": fit / max(len(sets), 1)}
 
 
-def _sets_of(
-    person: Person, knowledge: Knowledge, prior: Prior, *, once: bool
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Ask before some of a person's choices: what the pack says of each candidate, and the score without it.
+def _sets_of(person: Person, knowledge: Knowledge, prior: Prior) -> list[NDArray[np.float64]]:
+    """Ask before some of a person's choices of what is new: what the pack says of it, and of some that it was not.
 
-    The first candidate is the one that was chosen.
+    Each array has shape (n_features, n_candidates); the first candidate is the one that was chosen.
     """
     rng = np.random.default_rng(np.frombuffer(_place(person.name), np.uint64))
-    state, found, n = new_state(prior, Settings()), [], len(person.items)
-    chosen = np.unique(np.linspace(1, n - 1, min(_CHOICES_OF_ONE, n - 1)).astype(int)) if n > 1 else np.empty(0, int)
-    wanted, rows = set(chosen.tolist()), knowledge.pack.rows(person.items).tolist()
+    state, found, n_items = new_state(prior, Settings()), [], knowledge.pack.n_items
+    rows = knowledge.pack.rows(person.items)
+    new = np.sort(np.unique(np.array(person.items, object).astype(str), return_index=True)[1])[1:]
+    new = new[rows[new] >= 0]
+    if len(new) > _CHOICES_OF_ONE:
+        new = new[np.unique(np.linspace(0, len(new) - 1, _CHOICES_OF_ONE).astype(int))]
+    wanted = set(new.tolist())
     for position, (item_id, at_s) in enumerate(zip(person.items, person.at_s, strict=True)):
-        at_us, used = round(at_s * 1e6), state.behaviour.slots.get(item_id, 0)
-        if position in wanted and (used or rows[position] >= 0) and not (once and used):
-            found.append(_set(state, at_us, used, rows[position], knowledge, rng, once=once))
-        fold(state, Event(at_us, f"{position:08}", item_id, "click", 0))
-    return [one for one in found if one[0].shape[1] > 1]
-
-
-def _set(
-    state: State, at_us: int, used: int, row: int, knowledge: Knowledge, rng: np.random.Generator, *, once: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ask before a choice, among what was used and some that was not, each standing for its share of the rest."""
-    b, n_items = state.behaviour, knowledge.pack.n_items
-    asked = ask(b, moment(at_us, 0, {}))
-    features = features_of(gather(b, [asked], [slice(0, b.n_slots)]))
-    scores = utilities(state.choices[regime(asked)].w, features)
-    told = knowledge.told(b, Pool(slice(0, b.n_slots), b.ids))
-    others = np.arange(1, 1 if once else b.n_slots)
-    others = others[others != used]
-    taken = np.append(told.rows[1:], row)
-    drawn = np.setdiff1d(rng.choice(n_items, min(_DRAWN, n_items), replace=False), taken)
-    n_rest = max(n_items - len(np.unique(taken[taken >= 0])), 1)
-    rows = np.concatenate([[row], told.rows[others], drawn]).astype(np.int32)
-    unused = np.concatenate([[not used], told.unused[others], np.ones(len(drawn), np.bool_)])
-    shared = scores[0] + np.log(n_rest / max(len(drawn), 1))
-    return told.features(rows, unused), np.concatenate([[scores[used]], scores[others], np.full(len(drawn), shared)])
+        if position in wanted:
+            b = state.behaviour
+            told = knowledge.told(b, Pool(slice(0, b.n_slots), b.ids))
+            drawn = np.setdiff1d(
+                rng.choice(n_items, min(_DRAWN, n_items), replace=False), np.append(told.rows[1:], rows[position])
+            )
+            candidates = np.concatenate([rows[position : position + 1], drawn]).astype(np.int32)
+            if len(candidates) > 1:
+                found.append(told.features(candidates, np.ones(len(candidates), np.bool_)))
+        fold(state, Event(round(at_s * 1e6), f"{position:08}", item_id, "click", 0))
+    return found

@@ -28,7 +28,7 @@ def place(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed:
     Parameters
     ----------
     pool : Pool
-        The candidates; its untouched ones share the score of column 0, and add to it what a pack says of each.
+        The candidates; its untouched ones share the score of column 0, and add to it what is told of each.
     scores : array of float64, shape (n_columns,)
         Utilities, offsets included; finite.
     k : int
@@ -55,9 +55,9 @@ def place(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed:
 
 def _best_untouched(shared: float, pool: Pool, k: int) -> list[tuple[float, str, int]]:
     """Give the ``k`` best untouched as ``_best`` does, in no order."""
-    if pool.told is None:
+    if not pool.told:
         return [(-shared, item_id, 0) for item_id in pool.untouched[:k]]
-    scores, n = pool.told.offsets_untouched() + shared, len(pool.untouched)
+    scores, n = pool.added_untouched() + shared, len(pool.untouched)
     chosen: NDArray[np.intp] = np.arange(n)
     if k < n:
         chosen = (scores >= np.partition(scores, n - k)[n - k]).nonzero()[0] if k else chosen[:0]
@@ -88,8 +88,8 @@ def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed
         return []
     names = [pool.ids[c] for c in order] + list(pool.untouched)
     score = scores[column]
-    if pool.told is not None and pool.untouched:
-        score[len(order) :] += pool.told.offsets_untouched()
+    if pool.told and pool.untouched:
+        score[len(order) :] += pool.added_untouched()
     utility = score / explore
     uniform = np.random.default_rng(seed).random(len(column))
     noisy = utility - np.log(-np.log(np.clip(uniform, _OPEN, 1.0 - _OPEN)))

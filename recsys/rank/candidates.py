@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import InputError
+from recsys.inputs import VECTOR_MARK
 from recsys.learn.behaviour import Behaviour
 from recsys.types import Item
 
 if TYPE_CHECKING:
-    from recsys.rank.knowledge import Told
+    from recsys.learn.content import Embedder
+    from recsys.rank.likeness import Likeness
+    from recsys.rank.told import Told
 
-__all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "everything_known", "given"]
+__all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "among", "everything_known", "given", "steered"]
 
 STEER_STRENGTH: Final = 4.0  # what a steer of 1 adds to a score: odds of about 55 to 1
 
@@ -41,8 +45,8 @@ class Pool(NamedTuple):
         Further candidates, sorted by id, whose features are those of column 0.
     offsets : array of float64, shape (n,), or None
         The person's own steering of each column; None when there is none.
-    told : Told or None
-        What a prior pack says of the columns and of the untouched.
+    told : sequence of Told
+        What a prior pack, the items' content and the app's boosts say of the columns and of the untouched.
     """
 
     slots: NDArray[np.intp] | slice
@@ -50,14 +54,24 @@ class Pool(NamedTuple):
     allowed: NDArray[np.bool_] | None = None
     untouched: Sequence[str] = ()
     offsets: NDArray[np.float64] | None = None
-    told: Told | None = None
+    told: Sequence[Told] = ()
 
     def added(self) -> NDArray[np.float64] | None:
         """Give what is added to the model's scores of the columns, shape (n,); None for nothing."""
-        if self.told is None:
-            return self.offsets
-        said = self.told.offsets()
-        return said if self.offsets is None else said + self.offsets
+        added = self.offsets
+        for one in self.told:
+            said = one.offsets()
+            if len(self.ids) and not self.ids[0]:  # slot 0 is no item; to the untouched each one's own is added
+                said[0] = 0.0
+            added = said if added is None else said + added
+        return added
+
+    def added_untouched(self) -> NDArray[np.float64]:
+        """Give what is added to the model's score of each untouched candidate, shape (n_untouched,)."""
+        added = np.zeros(len(self.untouched))
+        for one in self.told:
+            added += one.offsets_untouched()
+        return added
 
 
 class Catalogue:
@@ -72,26 +86,56 @@ class Catalogue:
         self._by_tag: dict[str, set[str]] | None = None
         self._untouched: list[str] | None = None
         self._n_slots = 0
+        self._likeness: Likeness | None = None
+        self.described = False  # whether any item ever said more than its id
+        self.version = 0  # of the items: another one whenever they change
         for item, removed in rows:
             if removed:
                 self.removed.add(item.id)
             else:
                 self.items[item.id] = item
+                self.described = self.described or _says(item)
 
-    def put(self, items: Iterable[Item]) -> None:
+    def check_vectors(self, items: Collection[Item]) -> None:
+        """Raise ``InputError`` unless vectors of new items are as long as each other's and the catalogue's."""
+        given = {item.id: len(str(item.attributes["vector"])) for item in items if _has_vector(item)}
+        if not given:
+            return
+        old = (item for item in self.items.values() if item.id not in given and _has_vector(item))
+        lengths = {*given.values(), *(len(str(item.attributes["vector"])) for item in islice(old, 1))}
+        if len(lengths) > 1:
+            raise InputError("vector: as many numbers are needed for every item", field="vector")
+
+    def put(self, items: Collection[Item]) -> None:
         """Add or replace items. O(items)."""
         for item in items:
             self.items[item.id] = item
             self.removed.discard(item.id)
+            self.described = self.described or _says(item)
+        if self._likeness is not None:
+            self._likeness.content.put(items)
         self._by_tag = self._untouched = None
+        self.version += 1
 
-    def drop(self, ids: Iterable[str], tombstones: Collection[str]) -> None:
+    def drop(self, ids: Collection[str], tombstones: Collection[str]) -> None:
         """Take items out; of those in ``tombstones`` remember that they were removed."""
         for item_id in ids:
             self.items.pop(item_id, None)
             self.removed.discard(item_id)
         self.removed.update(tombstones)
+        if self._likeness is not None:
+            self._likeness.content.drop(ids)
         self._by_tag = self._untouched = None
+        self.version += 1
+
+    def likeness(self, embedder: Embedder | None = None) -> Likeness | None:
+        """Give the items' content, read at the first call; None when none says more than its id."""
+        if self._likeness is None and self.described:
+            from recsys.learn.content import Content
+            from recsys.rank.likeness import Likeness
+
+            self._likeness = Likeness(Content(self.items.values(), embedder))
+        return self._likeness
 
     def title(self, item_id: str) -> str:
         """What a person calls the item: its title, else its id."""
@@ -133,7 +177,7 @@ def given(item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, s
     slots = np.fromiter(map(behaviour.slots.get, item_ids, repeat(0)), np.intp, len(item_ids))
     offsets = None
     if steers:
-        by_id = _steered(catalogue, steers)
+        by_id = steered(catalogue, steers)
         offsets = np.array([by_id.get(item_id, 0.0) for item_id in item_ids])
     return Pool(slots, item_ids, offsets=offsets)
 
@@ -163,17 +207,27 @@ def everything_known(
         untouched = [item_id for item_id in untouched if where(catalogue.items[item_id])]
     if not steers:
         return Pool(slice(0, b.n_slots), b.ids, allowed, untouched)
-    return _with_steers(b, allowed, untouched, _steered(catalogue, steers))
+    return _with_steers(b, allowed, untouched, steered(catalogue, steers))
 
 
 def _without(untouched: Sequence[str], exclude: Collection[str]) -> Sequence[str]:
-    present = {item_id for item_id in exclude if _among(item_id, untouched)}
+    present = {item_id for item_id in exclude if among(item_id, untouched)}
     return [item_id for item_id in untouched if item_id not in present] if present else untouched
 
 
-def _among(item_id: str, ordered: Sequence[str]) -> bool:
+def among(item_id: str, ordered: Sequence[str]) -> bool:
+    """Whether an id is in a sorted list. O(log n)."""
     at = bisect_left(ordered, item_id)
     return at < len(ordered) and ordered[at] == item_id
+
+
+def _has_vector(item: Item) -> bool:
+    vector = item.attributes.get("vector")
+    return isinstance(vector, str) and vector.startswith(VECTOR_MARK)
+
+
+def _says(item: Item) -> bool:
+    return bool(item.title or item.tags or item.attributes)
 
 
 def _item(catalogue: Catalogue, item_id: str) -> Item:
@@ -189,13 +243,13 @@ def _with_steers(
     ids = [*b.ids, *apart]
     offsets = np.array([by_id.get(item_id, 0.0) for item_id in ids])
     offsets[0] = 0.0
-    own = np.array([_among(item_id, untouched) for item_id in apart], np.bool_)
+    own = np.array([among(item_id, untouched) for item_id in apart], np.bool_)
     gone = set(apart)
     rest = [item_id for item_id in untouched if item_id not in gone]
     return Pool(slots, ids, np.concatenate([allowed, own]), rest, offsets)
 
 
-def _steered(catalogue: Catalogue, steers: Mapping[str, float]) -> dict[str, float]:
+def steered(catalogue: Catalogue, steers: Mapping[str, float]) -> dict[str, float]:
     """Sum, for each item, the steers of its id and of its tags, times ``STEER_STRENGTH``."""
     by_id: dict[str, float] = {}
     for target, weight in sorted(steers.items()):

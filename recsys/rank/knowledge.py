@@ -1,7 +1,8 @@
 """What a prior pack says of candidates: a pure function of the pack, the last uses, and the ids asked about.
 
 The scores are added to the model's, as steering is; nothing of them is learnt or kept, so what is forgotten
-is gone from them at once, and learning never depends on them.
+is gone from them at once, and learning never depends on them. Only of what was never used something is said: what the
+person has used, the person's own log tells more of.
 """
 
 from __future__ import annotations
@@ -16,22 +17,25 @@ from recsys.learn.behaviour import Behaviour
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import LASTS, Pack
 from recsys.rank.candidates import Pool
+from recsys.rank.told import AT_BEGINNINGS
 
-__all__ = ["Knowledge", "Told"]
+__all__ = ["PACK_GROUPS", "Knowledge", "PackTold"]
 
 _NEAR_LASTS: Final = 10
 _NEAR_HALF_LIFE: Final = 2.0  # uses
 _LARGEST: Final = 1023.0  # of a taste in units: times 127, times 128 factors, sums are exact in single precision
-_UNUSED: Final = PACK_FEATURES.index("unused")
+_LEVEL: Final = PACK_FEATURES.index("level")
+PACK_GROUPS: Final = ("taste", "near", "popular", "frequency")
 
 
-class Told(NamedTuple):
+class PackTold(NamedTuple):
     """What the pack says at one moment; ``n`` items of the pack and, last, one that stands for all others.
 
     Parameters
     ----------
-    dense : array of float32, shape (3, n + 1)
-        Taste, nearness and popularity.
+    dense : array of float32, shape (4, n + 1)
+        Taste, nearness, popularity, and the level, which is the same for all: minus the logarithm of the mean of the
+        exponentials of what the others say, so that all unused items together are as likely as the model has them.
     weights : array of float64, shape (4,)
     total : array of float64, shape (n + 1,)
         Their weighted sum.
@@ -40,8 +44,6 @@ class Told(NamedTuple):
     unused : array of bool, shape (n_columns,)
         Which columns were never used.
     rows_untouched : array of int32, shape (n_untouched,)
-    has_blank : bool
-        Whether the first column is that of slot 0, which is no item: nothing is said of it.
     """
 
     dense: NDArray[np.float32]
@@ -50,36 +52,56 @@ class Told(NamedTuple):
     rows: NDArray[np.int32]
     unused: NDArray[np.bool_]
     rows_untouched: NDArray[np.int32]
-    has_blank: bool
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The features' names."""
+        return [f"pack_{name}" for name in PACK_FEATURES]
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Which group of reasons each feature belongs to."""
+        return PACK_GROUPS
 
     def offsets(self) -> NDArray[np.float64]:
         """Give what is added to each column's score, shape (n_columns,)."""
-        given: NDArray[np.float64] = self.total[self.rows] + self.weights[_UNUSED] * self.unused
-        if self.has_blank:
-            given[0] = 0.0
+        given: NDArray[np.float64] = self.total[self.rows] * self.unused
         return given
 
     def offsets_untouched(self) -> NDArray[np.float64]:
         """Give what is added to the score of each untouched candidate, shape (n_untouched,)."""
-        given: NDArray[np.float64] = self.total[self.rows_untouched] + self.weights[_UNUSED]
+        given: NDArray[np.float64] = self.total[self.rows_untouched]
         return given
 
     def features(self, rows: NDArray[np.int32], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give the features of some candidates, shape (4, n)."""
-        return np.concatenate([self.dense[:, rows], unused[None]]).astype(np.float64)
+        """Give the features of some candidates, shape (4, n); nothing is said of what was used."""
+        return (self.dense[:, rows] * unused).astype(np.float64)
 
-    def only(self, columns: NDArray[np.intp]) -> Told:
+    def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Give the features of some candidates, shape (4, n); ``places`` among the untouched, -1 for a column's."""
+        rows, unused, apart = self.rows[columns], self.unused[columns], places >= 0
+        rows[apart], unused[apart] = self.rows_untouched[places[apart]], True
+        return self.features(rows, unused)
+
+    def most_like(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> list[int]:
+        """Say nothing of likeness."""
+        del places
+        return [0] * len(columns)
+
+    def only(self, columns: NDArray[np.intp]) -> PackTold:
         """Keep some columns."""
         return self._replace(rows=self.rows[columns], unused=self.unused[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
         """Give the mean of each feature over the candidates, shape (4,). O(candidates)."""
         among = slice(None) if allowed is None else allowed
-        rows = np.concatenate([self.rows[among], self.rows_untouched])
-        n_unused = np.count_nonzero(self.unused[among]) + len(self.rows_untouched)
-        total = np.append(self.dense[:, rows].sum(axis=1, dtype=np.float64), n_unused)
-        given: NDArray[np.float64] = total / max(len(rows), 1)
-        return given
+        rows, unused = self.rows[among], self.unused[among]
+        n, n_untouched = len(rows), len(self.rows_untouched)
+        n_rows = self.dense.shape[1]
+        how_often = np.bincount(rows[unused] % n_rows, minlength=n_rows)  # -1 stands for the last row
+        how_often += np.bincount(self.rows_untouched % n_rows, minlength=n_rows)
+        given: NDArray[np.float64] = self.dense.astype(np.float64) @ how_often
+        return given / max(n + n_untouched, 1)
 
 
 @final
@@ -102,24 +124,35 @@ class Knowledge:
         self._slot_rows = np.empty(0, np.int32)
         self._untouched: tuple[Sequence[str], int, NDArray[np.int32]] | None = None
 
-    def told(self, b: Behaviour, pool: Pool) -> Told:
-        """Say what the pack knows of a pool's candidates now. O(items of the pack + candidates)."""
+    def told(self, b: Behaviour, pool: Pool, *, begins: bool = False) -> PackTold:
+        """Say what the pack knows of a pool's candidates now; ``begins``: a session does.
+
+        O(items of the pack + candidates).
+        """
         lasts = self._lasts(b)
-        dense = np.stack([self._taste(lasts), self._near(lasts), self._popular])
-        weights = self.pack.weights
-        total = weights[0] * dense[0] + weights[1] * dense[1] + weights[2] * dense[2]
+        weights = self.pack.weights.copy()
+        weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
+        said = [self._taste(lasts), self._near(lasts), self._popular]
+        total = np.zeros(len(self._bias))
+        for weight, feature in zip(weights.tolist(), said, strict=False):
+            total += weight * feature.astype(np.float64)
+        most = float(total.max())
+        level = np.float32(-most - np.log(np.exp(total[:-1] - most).mean()))
+        dense = np.stack([*said, np.full(len(total), level, np.float32)])
+        total += weights[_LEVEL] * float(level)
         if pool.ids is b.ids:
             rows = self._rows_of_slots(b)[: len(pool.ids)]
             slots: NDArray[np.intp] | slice = pool.slots
         else:
             rows, slots = self._rows(pool.ids), pool.slots
-        has_blank = len(pool.ids) > 0 and not pool.ids[0]
-        untouched = self._rows_untouched(pool.untouched)
-        return Told(dense, weights, total, rows, b.own_n[slots] == 0, untouched, has_blank)
+        return PackTold(dense, weights, total, rows, b.own_n[slots] == 0, self._rows_untouched(pool.untouched))
 
-    def row(self, item_id: str) -> int:
-        """Find one item in the pack; -1 when it is not there."""
-        return int(self._rows([item_id])[0])
+    def beside(self, item_id: str, ids: Sequence[str]) -> NDArray[np.float64]:
+        """Say how much the pack knows each of some items to go with one: ``log(1 + lift)``, shape (n,). O(n)."""
+        row = self._rows([item_id])
+        near = self._near(row[row >= 0])
+        near[-1] = 0.0
+        return near[self._rows(ids)].astype(np.float64)
 
     def _taste(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
         """``out·u + bias`` of every item; ``u`` in whole units, so that equal items score alike wherever they stand."""

@@ -46,5 +46,5 @@ def narrowed(
     offsets = None if pool.offsets is None else pool.offsets[columns]
     slots = columns if isinstance(pool.slots, slice) else pool.slots[columns]
     ids = [pool.ids[column] for column in columns.tolist()]
-    told = None if pool.told is None else pool.told.only(columns)
+    told = [one.only(columns) for one in pool.told]
     return Pool(slots, ids, allowed[columns], pool.untouched, offsets, told), gathered.only(columns)

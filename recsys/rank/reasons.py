@@ -1,7 +1,7 @@
 """Why an item stands where it stands, in terms that add up and in words.
 
-The score is ``w·x`` plus the person's own steering, and what a prior pack says, ``v·z``; so an item's distance from
-the average candidate splits exactly:
+The score is ``w·x`` plus the person's own steering, and what a pack and the items' content say, ``v·z``; so an item's
+distance from the average candidate splits exactly:
 
     score_i − mean_j score_j = Σ_f w_f (x_if − mean_j x_jf) + (s_i − mean_j s_j) + Σ_f v_f (z_if − mean_j z_jf)
 
@@ -23,42 +23,30 @@ from recsys.learn.behaviour import Behaviour
 from recsys.learn.features import FEATURES
 from recsys.learn.layout import OWN_RING
 from recsys.learn.moment import Moment
-from recsys.prior.features import PACK_FEATURES
 from recsys.rank.candidates import Pool
+from recsys.rank.told import Said
 from recsys.rank.words import Evidence, daypart, phrase
 from recsys.types import Reason
 
 if TYPE_CHECKING:
     from recsys.reports import Term
 
-__all__ = ["GROUPS", "Basis", "Said", "averages_of", "basis"]
+__all__ = ["GROUPS", "Basis", "averages_of", "basis"]
 
 STEER: Final = "steer"
 _OF_MODEL: Final = tuple(dict.fromkeys(feature.group for feature in FEATURES))
-_OF_PACK: Final = ("taste", "near", "popular")
-GROUPS: Final = (*_OF_MODEL, STEER)  # and where there is a pack, those of `_OF_PACK`
+GROUPS: Final = (*_OF_MODEL, STEER)  # and those of what else is said
 _MEMBERS: Final = {
     group: np.array([f.group == group for f in FEATURES]) for group in _OF_MODEL
 }  # which features belong to a group
-
-
-class Said(NamedTuple):
-    """What a prior pack says of the items of a slate: features (4, k), their averages and their weights (4,)."""
-
-    features: NDArray[np.float64]
-    average: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-    def contribution(self, feature: int, position: int) -> float:
-        """Give one feature's part in the item's distance from the average."""
-        return float(self.weights[feature] * (self.features[feature, position] - self.average[feature]))
 
 
 class Basis(NamedTuple):
     """What the reasons of a slate are made from: copies, row by position in the slate.
 
     ``features`` is (n_features, k), ``average`` (n_features,), ``weights`` (n_features,);
-    ``offset_average`` the mean steering over the candidates.
+    ``offset_average`` the mean steering over the candidates; ``decided`` says of each place what decided it if it was
+    not the score.
     """
 
     moment: Moment
@@ -79,7 +67,8 @@ class Basis(NamedTuple):
     last_title: str
     under: tuple[tuple[NDArray[np.int32], NDArray[np.uint32]], ...]
     newest_s: float
-    said: Said | None = None
+    said: Sequence[Said] = ()
+    decided: Sequence[str] = ()
 
     def contributions(self, position: int) -> NDArray[np.float64]:
         """Give each feature's part in the item's distance from the average, shape (n_features,)."""
@@ -98,47 +87,50 @@ class Basis(NamedTuple):
         ]
         offset = float(self.offsets[position])
         given.append(Term(STEER, STEER, offset, self.offset_average, 1.0, offset - self.offset_average))
-        if self.said is not None:
+        for one in self.said:
+            numbers = (one.features[:, position], one.average, one.weights, one.contributions(position))
             given += [
-                Term(
-                    f"pack_{name}",
-                    _OF_PACK[i] if i < len(_OF_PACK) else "frequency",
-                    float(self.said.features[i, position]),
-                    float(self.said.average[i]),
-                    float(self.said.weights[i]),
-                    self.said.contribution(i, position),
-                )
-                for i, name in enumerate(PACK_FEATURES)
+                Term(name, group, *map(float, of_feature))
+                for name, group, *of_feature in zip(one.names, one.groups, *numbers, strict=True)
             ]
         return tuple(given)
 
     def reasons(self, position: int) -> tuple[Reason, ...]:
-        """Give the groups' reasons, the greatest contribution first. Their contributions add up."""
+        """Give the groups' reasons, the greatest contribution first. Their contributions add up.
+
+        What decided the place if it was not the score comes before them, and adds nothing.
+        """
         parts = self.contributions(position)
         found = []
-        for group in GROUPS if self.said is None else (*GROUPS, *_OF_PACK):
+        for group in dict.fromkeys((*GROUPS, *(group for one in self.said for group in one.groups))):
+            contribution = sum(one.of_group(group, position) for one in self.said)
             if group == STEER:
-                contribution = float(self.offsets[position]) - self.offset_average
-            elif group in _OF_PACK:
-                contribution = self._said(_OF_PACK.index(group), position)
-            else:
-                contribution = float(parts[_MEMBERS[group]].sum())
-                if group == "frequency":
-                    contribution += self._said(len(_OF_PACK), position)
+                contribution += float(self.offsets[position]) - self.offset_average
+            elif group in _MEMBERS:
+                contribution += float(parts[_MEMBERS[group]].sum())
             if contribution:
                 evidence = self._evidence(group, position)
                 text = phrase(group, contribution, evidence)
                 found.append(Reason(text, group, contribution, evidence.n_events, evidence.last_at))
         found.sort(key=lambda reason: (-reason.contribution, reason.group))
+        if self.decided and (decided := self.decided[position]):
+            text = phrase(decided, 0.0, self._evidence(STEER, position))
+            found.insert(0, Reason(text, decided, 0.0, 0, None))
         return tuple(found)
 
-    def _said(self, feature: int, position: int) -> float:
-        return 0.0 if self.said is None else self.said.contribution(feature, position)
+    def _evidence_said(self, evidence: Evidence, group: str, position: int) -> Evidence:
+        """Give what stands behind steering and what else is said: of likeness, the uses of what it is most like."""
+        if group != "like":
+            return evidence.counted(0, None)
+        evidence.last_title, n_events, last_at = next(one.like[position] for one in self.said if one.like)
+        return evidence.counted(n_events, last_at)
 
     def _evidence(self, group: str, position: int) -> Evidence:
         uses = int(self.uses[position])
         last = float(self.last_s[position]) if uses else None
         evidence = Evidence(uses, last, self.moment, self.newest_s, self.last_title, uses)
+        if group not in _MEMBERS:
+            return self._evidence_said(evidence, group, position)
         slot = int(self.slots[position])
         if group == "rhythm":
             n_remembered = min(uses, OWN_RING)
@@ -159,8 +151,6 @@ class Basis(NamedTuple):
             n, at = self.shown if group == "fatigue" else self.against
             count = int(n[position])
             return evidence.counted(count, float(at[position]) if count else None)
-        if group == STEER or group in _OF_PACK:
-            return evidence.counted(0, None)
         return evidence
 
 
@@ -173,7 +163,8 @@ def basis(
     columns: Sequence[int],
     last_title: str,
     averages: tuple[NDArray[np.float64], float],
-    said: Said | None = None,
+    said: Sequence[Said] = (),
+    decided: Sequence[str] = (),
 ) -> Basis:
     """Copy what the reasons of these columns need; ``averages`` from :func:`averages_of`. O(n_features · n_columns)."""
     b = behaviour
@@ -202,6 +193,7 @@ def basis(
         under=tuple((b.cue_item[r].copy(), b.cue_at[r].copy()) for r in rows),
         newest_s=b.newest_s,
         said=said,
+        decided=decided,
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learn.choice import utilities
+from recsys.learn.behaviour import Behaviour
+from recsys.learn.choice import BEGINNING, utilities
 from recsys.learn.features import features_of, rough_features_of
 from recsys.learn.fold import State, regime
 from recsys.learn.gather import ask, gather
@@ -17,16 +19,20 @@ from recsys.learn.moment import moment
 from recsys.rank.arrange import Placed, place
 from recsys.rank.candidates import Catalogue, Pool
 from recsys.rank.narrow import WIDE, narrowed
-from recsys.rank.reasons import Said, averages_of, basis
+from recsys.rank.reasons import averages_of, basis
+from recsys.rank.told import Like, Said, Told
 from recsys.types import Context, Event, Recommendation, Slate
 
 if TYPE_CHECKING:
     from recsys.rank.knowledge import Knowledge
+    from recsys.rank.likeness import Likeness
+    from recsys.rank.rules import Rules
     from recsys.reports import Explanation
 
 __all__ = ["Question", "explanation", "slate"]
 
 Question = tuple[int, int, Context]  # at_us, offset_min, context
+_BY_SCORE: Final[Sequence[str]] = ()
 
 
 def slate(
@@ -39,35 +45,37 @@ def slate(
     explore: float,
     seed: int | None,
     knowledge: Knowledge | None = None,
+    likeness: Likeness | None = None,
+    rules: Rules | None = None,
 ) -> Slate:
     """Rank a pool; pure. O(n_candidates + k log k)."""
-    at_us, offset_min, context = question
-    now = moment(at_us, offset_min, context)
-    n_candidates, averages = _size(pool), None
+    n_candidates, averages, now = _size(pool), None, moment(*question)
+    pool, boosts, n_best = (pool, None, k) if rules is None else rules.prepared(pool, catalogue, k)
     asked = ask(state.behaviour, now)
     w = state.choices[regime(asked)].w
-    pool, told_average = _with_told(state, pool, knowledge)
+    begins = regime(asked) == BEGINNING
+    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, boosts, begins=begins)
     gathered = gather(state.behaviour, [asked], [pool.slots])
-    if not explore and gathered.columns.shape[1] >= WIDE:
+    if not explore and n_best is not None and gathered.columns.shape[1] >= WIDE:
         rough = rough_features_of(gathered)
         averages = averages_of(pool, rough)
-        pool, gathered = narrowed(pool, gathered, rough, w, k)
+        pool, gathered = narrowed(pool, gathered, rough, w, n_best)
     features = features_of(gathered)
     scores = _scores(w, pool, features)
-    placed = place(pool, scores, k, explore, seed)
-    columns = [column for _, column, _, _ in placed]
-    said = _said(pool, knowledge, placed, told_average)
-    last_title = _last_title(state, catalogue)
+    if rules is None:
+        placed, decided = place(pool, scores, k, explore, seed), _BY_SCORE
+    else:
+        placed, decided = rules.arranged(pool, scores, k, explore, seed, catalogue.items)
+    said = _said(state.behaviour, catalogue, pool, placed, told_averages)
+    columns, last_title = [column for _, column, _, _ in placed], _last_title(state, catalogue)
     averages = averages or averages_of(pool, features)
-    why = basis(state.behaviour, pool, features, w, now, columns, last_title, averages, said).reasons
+    why = basis(state.behaviour, pool, features, w, now, columns, last_title, averages, said, decided).reasons
     items, slots = catalogue.items, state.behaviour.slots
-    ranked = tuple(
-        [
-            Recommendation(item_id, score, position, propensity, item_id in items or item_id in slots, why)
-            for position, (item_id, _, score, propensity) in enumerate(placed)
-        ]
-    )
-    return Slate(os.urandom(8).hex(), at_us, offset_min, ranked, n_candidates)
+    ranked = [
+        Recommendation(item_id, score, position, propensity, item_id in items or item_id in slots, why)
+        for position, (item_id, _, score, propensity) in enumerate(placed)
+    ]
+    return Slate(os.urandom(8).hex(), *question[:2], tuple(ranked), n_candidates)
 
 
 def explanation(
@@ -78,6 +86,7 @@ def explanation(
     item_id: str,
     events: Sequence[Event],
     knowledge: Knowledge | None = None,
+    likeness: Likeness | None = None,
 ) -> Explanation:
     """Explain one item's score among a pool; pure. O(n_candidates)."""
     from recsys.reports import Explanation
@@ -85,12 +94,15 @@ def explanation(
     now = moment(*question)
     asked = ask(state.behaviour, now)
     w = state.choices[regime(asked)].w
-    pool, told_average = _with_told(state, pool, knowledge)
+    begins = regime(asked) == BEGINNING
+    pool = _with_column(state, pool, item_id)
+    pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, begins=begins)
     features = features_of(gather(state.behaviour, [asked], [pool.slots]))
     scores = _scores(w, pool, features)
     column = _column(pool, item_id)
     score = float(scores[column]) + _untouched(pool, column, item_id)
-    said = _said(pool, knowledge, [(item_id, column, score, 1.0)], told_average)
+    placed = [(item_id, column, score, 1.0)]
+    said = _said(state.behaviour, catalogue, pool, placed, told_averages)
     last_title, averages = _last_title(state, catalogue), averages_of(pool, features)
     why = basis(state.behaviour, pool, features, w, now, [column], last_title, averages, said)
     terms = why.terms(0)
@@ -111,38 +123,86 @@ def _scores(w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64]) -
     return scores if added is None else scores + added
 
 
-def _with_told(state: State, pool: Pool, knowledge: Knowledge | None) -> tuple[Pool, NDArray[np.float64] | None]:
-    """Add what a pack says of the candidates, and the means over all of them."""
-    if knowledge is None:
-        return pool, None
-    told = knowledge.told(state.behaviour, pool)
-    return pool._replace(told=told), told.averages(pool.allowed)
+def _with_told(
+    state: State,
+    pool: Pool,
+    at_s: float,
+    knowledge: Knowledge | None,
+    likeness: Likeness | None,
+    boosts: Told | None = None,
+    *,
+    begins: bool,
+) -> tuple[Pool, list[NDArray[np.float64]]]:
+    """Add what a pack, the items' content and the app say of the candidates, and the means over all of them."""
+    told: list[Told] = []
+    elsewhere = None
+    if knowledge is not None:
+        of_pack = knowledge.told(state.behaviour, pool, begins=begins)
+        elsewhere = of_pack.rows >= 0, of_pack.rows_untouched >= 0
+        told.append(of_pack)
+    if likeness is not None:
+        of_content = likeness.told(state.behaviour, pool, at_s, elsewhere, begins=begins)
+        if of_content is not None:
+            told.append(of_content)
+    if boosts is not None:
+        told.append(boosts)
+    return pool._replace(told=told), [one.averages(pool.allowed) for one in told]
+
+
+def _with_column(state: State, pool: Pool, item_id: str) -> Pool:
+    """Give what is no candidate a column all the same, so that it is scored as it would be if it were one."""
+    if item_id in pool.ids or item_id in pool.untouched:
+        return pool
+    n = len(pool.ids)
+    slots = np.arange(n) if isinstance(pool.slots, slice) else pool.slots
+    allowed = np.ones(n, np.bool_) if pool.allowed is None else pool.allowed
+    return pool._replace(
+        slots=np.append(slots, state.behaviour.slots.get(item_id, 0)),
+        ids=[*pool.ids, item_id],
+        allowed=np.append(allowed, False),
+        offsets=None if pool.offsets is None else np.append(pool.offsets, 0.0),
+    )
 
 
 def _said(
-    pool: Pool, knowledge: Knowledge | None, placed: Sequence[Placed], average: NDArray[np.float64] | None
-) -> Said | None:
-    """Copy what the pack says of the items of a slate."""
-    told = pool.told
-    if knowledge is None or told is None or average is None:
-        return None
-    rows, unused = np.empty(len(placed), np.int32), np.ones(len(placed), np.bool_)
-    for i, (item_id, column, _, _) in enumerate(placed):
-        if pool.ids[column] == item_id:
-            rows[i], unused[i] = told.rows[column], told.unused[column]
-        else:
-            rows[i] = knowledge.row(item_id)
-    return Said(told.features(rows, unused), average, told.weights)
+    b: Behaviour,
+    catalogue: Catalogue,
+    pool: Pool,
+    placed: Sequence[Placed],
+    averages: Sequence[NDArray[np.float64]],
+) -> list[Said]:
+    """Copy what is said of the items of a slate."""
+    if not pool.told:
+        return []
+    columns = np.array([column for _, column, _, _ in placed], np.intp)
+    places = np.array([_place(pool, column, item_id) for item_id, column, _, _ in placed], np.intp)
+    found = []
+    for one, average in zip(pool.told, averages, strict=True):
+        like = _likes(b, catalogue, one.most_like(columns, places)) if "like" in one.groups else ()
+        found.append(Said(one.names, one.groups, one.of(columns, places), average, one.weights, like))
+    return found
+
+
+def _likes(b: Behaviour, catalogue: Catalogue, slots: Sequence[int]) -> list[Like]:
+    last_s = b.last_uses_s(np.array(slots, np.intp)).tolist()
+    return [
+        Like(catalogue.title(b.ids[slot]), int(b.own_n[slot]), at_s) if slot else Like("", 0, None)
+        for slot, at_s in zip(slots, last_s, strict=True)
+    ]
+
+
+def _place(pool: Pool, column: int, item_id: str) -> int:
+    """Where an item stands among the untouched; -1 for one with a column of its own, and for no candidate at all."""
+    if pool.ids[column] == item_id:
+        return -1
+    at = bisect_left(pool.untouched, item_id)
+    return at if at < len(pool.untouched) and pool.untouched[at] == item_id else -1
 
 
 def _untouched(pool: Pool, column: int, item_id: str) -> float:
     """What is added to the score of an item without a column of its own."""
-    if pool.told is None or pool.ids[column] == item_id:
-        return 0.0
-    try:
-        return float(pool.told.offsets_untouched()[pool.untouched.index(item_id)])
-    except ValueError:  # it is no candidate at all
-        return 0.0
+    place = _place(pool, column, item_id)
+    return float(pool.added_untouched()[place]) if place >= 0 else 0.0
 
 
 def _size(pool: Pool) -> int:
@@ -168,8 +228,8 @@ def _n_above(pool: Pool, scores: NDArray[np.float64], score: float, item_id: str
     allowed = np.ones(len(scores), np.bool_) if pool.allowed is None else pool.allowed
     above = int(np.count_nonzero(scores[allowed] > score))
     above += sum(pool.ids[i] < item_id for i in np.flatnonzero(allowed & (scores == score)).tolist())
-    if pool.untouched and pool.told is not None:
-        theirs = pool.told.offsets_untouched() + float(scores[0])
+    if pool.untouched and pool.told:
+        theirs = pool.added_untouched() + float(scores[0])
         above += int(np.count_nonzero(theirs > score))
         above += sum(pool.untouched[i] < item_id for i in np.flatnonzero(theirs == score).tolist())
     elif pool.untouched:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from recsys.errors import InputError
 from recsys.prior.features import MAGIC
 from recsys.prior.weights import Prior
 
 if TYPE_CHECKING:
+    from recsys.learn.content import Embedder
     from recsys.rank.knowledge import Knowledge
 
-__all__ = ["start_of"]
+__all__ = ["embedder_of", "start_of"]
 
 
 def start_of(given: object) -> tuple[Prior, Knowledge | None]:
@@ -31,6 +33,17 @@ def start_of(given: object) -> tuple[Prior, Knowledge | None]:
     if pack is None:
         return Prior.of(given), None  # which says what is needed
     return pack.prior or Prior.default(), Knowledge(pack)
+
+
+def embedder_of(given: object) -> Embedder | None:
+    """Take the host's function from texts to vectors."""
+    if given is None:
+        return None
+    if not callable(given):
+        raise InputError("embedder: a function of a list of texts is needed", field="embedder")
+    from recsys.learn.content import Embedder
+
+    return Embedder(given)
 
 
 def _is_pack(path: str | os.PathLike[str]) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.learn.moment import Moment
 
-__all__ = ["Evidence", "ago", "daypart", "phrase"]
+__all__ = ["Evidence", "ago", "daypart", "phrase", "together"]
 
 _PARTS: Final = ((5, "nights"), (12, "mornings"), (17, "afternoons"), (22, "evenings"), (24, "nights"))
 _WEEKEND: Final = 5  # Saturday
@@ -79,6 +79,15 @@ def phrase(group: str, contribution: float, evidence: Evidence) -> str:
     return _WORDS[group][contribution > 0](evidence)
 
 
+def together(group: str, title: str, n_events: int) -> str:
+    """Word why one item goes with another, which has this title."""
+    if group == "like":
+        return f"it is like {title}"
+    if group == "sequence":
+        return f"you used it near {title} {_times(n_events)}"
+    return f"it goes with {title}"
+
+
 def _context(evidence: Evidence) -> str:
     pairs = [json.loads(cue) for cue in evidence.moment.cues]
     return "when " + " and ".join(f"{key} is {value}" for key, value in pairs) if pairs else "in any case"
@@ -143,6 +152,20 @@ _WORDS: Final[Mapping[str, Mapping[bool, Callable[[Evidence], str]]]] = {
         True: lambda e: "others were turned down" if not e.n_events else "you turned this down",
         False: lambda e: f"you turned this down {_times(e.n_events)}" if e.n_events else "others were turned down less",
     },
+    "like": {
+        True: lambda e: f"it is like {e.last_title}" if e.last_title else "it is like what you use",
+        False: lambda e: (
+            "other things are more like what you use" if not e.uses else "there are new things like those you use"
+        ),
+    },
+    "kind": {
+        True: lambda _: "it is of a kind that you choose",
+        False: lambda e: "it is of a kind that you choose less" if not e.uses else "there are new things of your kind",
+    },
+    "age": {
+        True: lambda _: "it is new",
+        False: lambda _: "others are newer",
+    },
     "taste": {
         True: lambda _: "people who used the same as you go on to this",
         False: lambda _: "people who used the same as you go on to other things",
@@ -155,6 +178,12 @@ _WORDS: Final[Mapping[str, Mapping[bool, Callable[[Evidence], str]]]] = {
         True: lambda _: "many people use this",
         False: lambda _: "others are used by more people",
     },
+    "boost": {
+        True: lambda _: "the app suggests this",
+        False: lambda _: "the app suggests others more",
+    },
+    "pinned": {False: lambda _: "the app puts this first"},
+    "diversity": {False: lambda _: "it is unlike what stands above it"},
     "steer": {
         True: lambda _: "you asked for more like this",
         False: lambda _: "you asked for less like this",

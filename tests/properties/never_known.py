@@ -217,6 +217,7 @@ def sight(rec: Recommender, seed: int) -> dict[str, object]:
     return {
         "recommendations": [*as_seen(everything), *(r.reasons for r in everything)],
         "drawn recommendations": as_seen(rec.recommend(20, at=at, context=context, explore=1.0, seed=seed)),
+        "similar items": [as_seen(rec.similar(item_id, at=at)) for item_id in IDS],
         "a ranking": as_seen(rec.rank([*IDS, "unknown"], at=at, context=context)),
         "the profile": rec.profile(),
         "explanations": [replace(one, events=tuple(map(_unnamed, one.events))) for one in explained],

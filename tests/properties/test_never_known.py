@@ -23,14 +23,17 @@ from recsys.learn.fold import State, fold_all, learn_pending, new_state
 from recsys.learn.layout import CUES, DECAYED
 from recsys.live import Live
 from recsys.log import deletion
-from recsys.rank.candidates import Catalogue
+from recsys.rank.candidates import Catalogue, Pool
+from recsys.rank.shelf import Shelf
 from recsys.testing import strategies as some
 from recsys.testing.strategies import START
+from tests.properties import never_known
 from tests.properties.eyes import examples, in_order
 from tests.properties.never_known import IDS, SETTINGS, Script, compared, plain, scripts, unsound
 
 Patch = pytest.MonkeyPatch
 COUNTS: Counter[str] = Counter()
+_A_US: Final = START * 1_000_000 + 777
 
 
 def told_apart_by_none(chosen: settings) -> None:
@@ -58,10 +61,32 @@ def test_what_was_forgotten_was_never_known() -> None:
         assert COUNTS["reopened"] > COUNTS["examples"] // 4
 
 
+def test_what_was_used_once_and_forgotten_was_never_used(monkeypatch: Patch) -> None:
+    """U1 to U3, where uses decide what is on offer."""
+    monkeypatch.setattr(never_known, "SETTINGS", replace(SETTINGS, once=["jazz"]))
+    told_apart_by_none(examples(8, 500))
+
+
+def test_a_shelf_that_remembers_what_was_used_is_noticed(monkeypatch: Patch) -> None:
+    used_up, remembered = Shelf._used_up, {}  # by shelf
+
+    def remembering(self: Shelf, pool: Pool, *rest: Any) -> Any:
+        used = used_up(self, pool, *rest)
+        known = remembered.setdefault(self, set())
+        known.update(pool.ids[column] for column in used.nonzero()[0].tolist())
+        return np.array([item_id in known for item_id in pool.ids], np.bool_)
+
+    told = [Event(_A_US + n, f"{n}" * 16, IDS[0], kind) for n, kind in enumerate(("play", "dislike"))]
+    script = Script(told, [("record", 2), ("look", 1), ("forget", {"events": [0]})])
+    monkeypatch.setattr(never_known, "SETTINGS", replace(SETTINGS, once=True))
+    assert compared(script)[0] == []
+    monkeypatch.setattr(Shelf, "_used_up", remembering)
+    assert compared(script)[0] != []
+
+
 # -- U8: what stands out ----------------------------------------------------------------
 
 _LATEST_US: Final = (2**32 - 1) * 1_000_000
-_A_US: Final = START * 1_000_000 + 777
 OUTLIERS: Final[dict[str, list[Event]]] = {
     "at the end of time": [Event(_LATEST_US, "f" * 16, IDS[0], "play")],
     "at the beginning of time": [Event(0, "f" * 16, IDS[0], "play")],

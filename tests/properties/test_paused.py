@@ -25,6 +25,7 @@ Deed = Callable[[Recommender, Path], object]
 READS: Final[dict[str, Deed]] = {
     "recommend": lambda rec, _: rec.recommend(3, at=AT, explore=1.0),
     "rank": lambda rec, _: [r.reasons for r in rec.rank([*ITEMS, "unknown"], at=AT)],
+    "similar": lambda rec, _: rec.similar("a", at=AT),
     "explain": lambda rec, _: rec.explain("a", at=AT),
     "profile": lambda rec, _: rec.profile(),
     "evaluate": lambda rec, _: rec.evaluate(),

@@ -59,6 +59,12 @@ PATHS: Final = st.sampled_from([5, 0, 2.5, True, b"bytes", "", "a\0b", "\ud800",
 KEYS: Final = st.sampled_from(
     [b"k", bytes(31), bytes(33), "k" * 32, bytearray(32), 5, lambda: b"k", lambda: None, dict]
 )
+WHERES: Final = st.builds(
+    lambda key, value: {"tags": "good", key: value},
+    st.sampled_from(["year", "title", "id"]),
+    st.sampled_from([math.nan, np.float64("nan"), 2**63, None, b"x", 1j, object(), [None], [[1]]])
+    | st.sampled_from([{}, {"min": 2, "max": 1}, {"least": 1}]),
+) | st.sampled_from([{"tags": {"min": 1}}, {"tags": 5}, {"tags": [""]}, {5: 5}, {"year": {"min": 1, "max": "2"}}])
 SEEDS: Final = NO_INTEGER | st.sampled_from([-1, 2**63])
 ITEMS: Final = (
     st.builds(lambda bad: {"id": bad}, _texts("id"))
@@ -115,6 +121,21 @@ SLATES: Final = st.sampled_from(
 )
 
 
+_NO_MAPPINGS: Final = st.sampled_from([5, "text", [], [("t", 1)], True, {"": 1}, {5: 1}, {"\0": 1}, {"x" * 513: 1}])
+RULES: Final[dict[str, st.SearchStrategy[object]]] = {
+    "diversity": NUMBERS | st.sampled_from([-0.001, 1.001]),
+    "caps": _NO_MAPPINGS
+    | st.builds(lambda n: {"t": 1, "u": n}, NO_INTEGER | st.sampled_from([-1, 10_001, None]))
+    | st.just({f"tag-{n}": n % 2 for n in range(10_001)}),
+    "boosts": _NO_MAPPINGS | st.builds(lambda w: {"t": 1, "u": w}, NUMBERS | st.sampled_from([-10.01, 11, None])),
+    "pinned": _lists("id") | st.just(["a", "a"]),
+}
+
+
+def _asked(rec: Recommender, call: str, **ask: object) -> object:
+    return rec.recommend(**ask) if call == "recommend" else rec.rank(["a", "b"], **ask)
+
+
 class Refused(NamedTuple):
     """A call, and the values of the one argument for which it is refused."""
 
@@ -129,6 +150,7 @@ REFUSED: Final[dict[str, Refused]] = {
     "Recommender prior": Refused(lambda _, x: Recommender(":memory:", prior=x), st.sampled_from([5, "none", b"x", []])),
     "add items": Refused(lambda rec, x: rec.add(x), st.sampled_from([5, "text", b"x", {"id": "a"}, None])),
     "add item": Refused(lambda rec, x: rec.add([{"id": "fine"}, x]), ITEMS),
+    "add created": Refused(lambda rec, x: rec.add([{"id": "fine"}, Item("z", attributes={"created": x})]), TIMES),
     "add twice": Refused(lambda rec, x: rec.add([{"id": x}, Item("z"), {"id": x}]), some.ids()),
     "remove": Refused(lambda rec, x: rec.remove(x), _lists("id") | st.just(["a", "a"])),
     "record item_id": Refused(lambda rec, x: rec.record(x), _texts("id")),
@@ -151,13 +173,28 @@ REFUSED: Final[dict[str, Refused]] = {
     "steer tag_or_item": Refused(lambda rec, x: rec.steer(x, 0.5), _texts("id")),
     "steer weight": Refused(lambda rec, x: rec.steer("a", x), NUMBERS | st.sampled_from([1.001, -2, None])),
     "steer at": Refused(lambda rec, x: rec.steer("a", 0.5, at=x), TIMES),
+    "similar item_id": Refused(lambda rec, x: rec.similar(x), _texts("id")),
+    "similar k": Refused(lambda rec, x: rec.similar("a", x), NO_INTEGER | st.sampled_from([-1, 10_001, None])),
+    "similar at": Refused(lambda rec, x: rec.similar("a", at=x), TIMES),
     "recommend k": Refused(lambda rec, x: rec.recommend(x), NO_INTEGER | st.sampled_from([-1, 10_001, None])),
     "recommend at": Refused(lambda rec, x: rec.recommend(at=x), TIMES),
     "recommend context": Refused(lambda rec, x: rec.recommend(context=x), CONTEXTS),
     "recommend exclude": Refused(lambda rec, x: rec.recommend(exclude=x), _lists("id")),
-    "recommend where": Refused(lambda rec, x: rec.recommend(where=x), st.sampled_from([5, "text", [], True])),
+    "recommend where": Refused(lambda rec, x: rec.recommend(where=x), st.sampled_from([5, "text", [], True]) | WHERES),
     "recommend explore": Refused(lambda rec, x: rec.recommend(explore=x), NUMBERS | st.sampled_from([-1, 1e-4, 101])),
     "recommend seed": Refused(lambda rec, x: rec.recommend(explore=1.0, seed=x), SEEDS),
+    **{
+        f"{call} {name}": Refused(lambda rec, x, call=call, name=name: _asked(rec, call, **{name: x}), bad)
+        for call in ("recommend", "rank")
+        for name, bad in RULES.items()
+    },
+    **{
+        f"{call} {name} and explore": Refused(
+            lambda rec, x, call=call, name=name: _asked(rec, call, explore=1.0, **{name: x}), st.just(good)
+        )
+        for call in ("recommend", "rank")
+        for name, good in (("diversity", 0.5), ("caps", {"t": 1}))
+    },
     "what_if explore": Refused(lambda rec, x: rec.what_if(explore=x), NUMBERS | st.sampled_from([-1, 1e-4, 101])),
     "what_if settings": Refused(lambda rec, x: rec.what_if(settings=x), st.sampled_from([5, {}, "x"])),
     "what_if prior": Refused(lambda rec, x: rec.what_if(prior=x), st.sampled_from([5, "none", b"x", []])),
@@ -191,7 +228,7 @@ REFUSED: Final[dict[str, Refused]] = {
 @pytest.fixture(scope="module")
 def rec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommender]:
     path: Path = tmp_path_factory.mktemp("refused") / "me.db"
-    with Recommender(path, settings=Settings(synchronous="normal", checkpoint_events=16)) as opened:
+    with Recommender(path, settings=Settings(synchronous="normal", checkpoint_events=16, created="created")) as opened:
         opened.add([{"id": "a", "title": "A", "tags": ["t"]}, {"id": "b"}])
         opened.record_many(
             [{"item_id": "abc"[n % 3], "at": some.START + n, "context": {"n": n % 2}} for n in range(20)]

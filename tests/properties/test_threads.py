@@ -236,6 +236,7 @@ def calls(rec: Recommender, folder: Path) -> dict[str, Callable[[], object]]:
         "profile": rec.profile,
         "evaluate": rec.evaluate,
         "what_if": rec.what_if,
+        "similar": lambda: rec.similar("a"),
         "forget": lambda: rec.forget(items=["a"]),
         "consent": lambda: rec.consent("learning"),
         "consents": rec.consents,

@@ -76,7 +76,7 @@ def test_weights_are_those_that_the_people_set_aside_bear_out(built: Built) -> N
     weights = built.report["weights"]
     assert weights["taste"] > 0.2
     assert built.report["people_aside"] == 12
-    assert built.report["once"] is True
+    assert weights["level"] == 1.0
     assert np.isfinite(list(weights.values())).all()
 
 

@@ -24,7 +24,7 @@ STRANGERS = ("stranger-a", "stranger-b")  # which the pack does not have
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = build(crowd(), least_people=5, hyper=Hyper(n_factors=8, epochs=6, rate=0.02, people=4))
     at = tmp_path_factory.mktemp("packs") / "app.pack"
-    made.arrays["weights"] = np.array([0.8, 0.4, 0.2, 0.1])
+    made.arrays["weights"] = np.array([0.8, 0.4, 0.2, 1.0])
     write(at, made.arrays, provenance={}, n_people=made.n_people, least_people=5)
     return at
 
@@ -78,15 +78,16 @@ def test_features_are_what_the_slow_account_says(path: Path) -> None:
         for n, use in enumerate((None, *USES)):
             if use is not None:
                 recorded(rec, [use], n)
-            for item_id in (name(0, 2), name(0, 4), name(1, 6), *STRANGERS, "unheard-of"):
+            for item_id in (name(0, 2), name(0, 4), name(1, 6), *STRANGERS):
                 terms = {t.feature: t for t in rec.explain(item_id, at=START + 3600).terms if t.feature[:5] == "pack_"}
-                expected = told(pack, USES[:n], item_id)
+                used = item_id in USES[:n]  # of which nothing is said
+                expected = (0.0, 0.0, 0.0) if used else told(pack, USES[:n], item_id)
                 for feature, value in zip(("taste", "near", "popular"), expected, strict=True):
                     assert terms[f"pack_{feature}"].value == pytest.approx(value, rel=2e-3, abs=5e-3), (
                         item_id,
                         feature,
                     )
-                assert terms["pack_unused"].value == (item_id not in USES[:n])
+                assert (terms["pack_level"].value == 0.0) is used
 
 
 def test_scores_are_the_models_plus_what_the_pack_says(path: Path) -> None:

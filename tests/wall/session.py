@@ -149,6 +149,7 @@ CALLS: Final[Mapping[str, Callable[[Session], object]]] = {
     "remove": lambda session: session.rec.remove([session.item()]),
     "resume": lambda session: session.rec.resume(),
     "shown": shown,
+    "similar": lambda session: session.rec.similar(session.item(), at=session.now),
     "stats": lambda session: session.rec.stats(),
     "steer": lambda session: session.rec.steer(session.item(), 0.5, at=session.at()),
     "what_if": lambda session: session.rec.what_if(),

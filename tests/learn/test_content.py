@@ -1,0 +1,137 @@
+"""Content is a pure function of the items there are, whatever the order in which they came and went."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys import InputError, Item, Recommender
+from recsys.inputs import item_of
+from recsys.learn.content import Content, Embedder, Index, tokens, vector_of
+from tests.learn.histories import examples
+
+BOOKS = [
+    Item("a", "The Dune Sea", ("sf", "sand"), {"year": 1965, "vector": "words of the host's own"}),
+    Item("b", "Dune Messiah", ("sf",), {"year": 1969, "created": 1.6e9}),
+    Item("c", "Emma", ("classic",), {"year": 1815, "description": "a novel of manners"}),
+    item_of({"id": "d", "title": "Persuasion", "tags": ["classic"], "vector": [1.0, 2.0, -2.0]}),
+    Item("e"),
+    Item("f", "砂の惑星 砂丘", (), {"pages": 400.5, "lent": True}),
+]
+
+
+def same(one: Index, other: Index) -> bool:
+    """Whether two indexes hold the same, to the byte."""
+
+    def flat(index: Index) -> list[object]:
+        parts = [array for part in index for array in (part if isinstance(part, tuple) else (part,))]
+        return [(a.dtype, a.shape, a.tobytes()) if isinstance(a, np.ndarray) else a for a in parts]
+
+    return flat(one) == flat(other)
+
+
+@examples(0.5)
+@given(st.lists(st.tuples(st.sampled_from(BOOKS), st.booleans(), st.booleans()), max_size=12))
+def test_the_index_depends_on_what_is_there_and_not_on_how_it_came(
+    changes: list[tuple[Item, bool, bool]],
+) -> None:
+    there: dict[str, Item] = {}
+    content = Content()
+    for item, kept, asked in changes:
+        if kept:
+            content.put([item])
+            there[item.id] = item
+        else:
+            content.drop([item.id])
+            there.pop(item.id, None)
+        if asked:
+            content.index()
+    assert same(content.index(), Content(sorted(there.values(), key=lambda item: item.id)).index())
+
+
+def test_words_are_hashed_the_same_in_every_process() -> None:
+    assert tokens(BOOKS[1]) == [17_933, 47_868, 130_215]
+
+
+def test_scripts_without_spaces_are_compared_by_pairs_of_characters() -> None:
+    assert set(tokens(Item("x", "砂丘"))) < set(tokens(BOOKS[5]))
+
+
+def test_numbers_stand_where_they_stand_among_the_catalogue_s() -> None:
+    index = Content([Item(f"i{n:03}", "", (), {"year": n * n}) for n in range(64)]).index()
+    assert index.bins[0].tolist() == [n // 2 for n in range(64)]
+    assert index.bin_share.sum() == pytest.approx(1.0)
+
+
+def test_a_vector_is_kept_as_an_attribute_and_read_back() -> None:
+    found = vector_of(BOOKS[3])
+    assert found is not None
+    assert found.tolist() == [1.0, 2.0, -2.0]
+    assert vector_of(BOOKS[0]) is None  # a text that the host calls so
+    index = Content(BOOKS).index()
+    assert index.vectors is not None
+    assert index.vectors[index.row["d"]].tolist() == [42, 85, -85]
+    assert not index.vectors[index.row["a"]].any()
+
+
+@pytest.mark.parametrize(
+    "vector", [[], [float("nan")], [float("inf"), 1.0], [[1.0]], ["x"], 3.0, [0.0] * 4097, [1e39], {"a": 1}]
+)
+def test_a_vector_is_a_list_of_finite_numbers(vector: object) -> None:
+    with pytest.raises(InputError) as caught:
+        item_of({"id": "a", "vector": vector})
+    assert caught.value.field == "vector"
+
+
+def test_vectors_of_one_catalogue_have_one_length() -> None:
+    with Recommender(":memory:") as rec:
+        rec.add([{"id": "a", "vector": [1.0, 2.0]}, {"id": "b"}])
+        for items in (
+            [{"id": "c", "vector": [1.0]}],
+            [{"id": "a", "vector": [1.0, 2.0]}, {"id": "c", "vector": [1.0, 2.0, 3.0]}],
+        ):
+            with pytest.raises(InputError, match="as many numbers"):
+                rec.add(items)
+        assert rec.stats().n_items == 2
+        assert rec.add([{"id": "a", "vector": [1.0]}]) == 1  # all are replaced
+
+
+def test_the_host_s_embedder_is_asked_once_about_each_text() -> None:
+    asked: list[list[str]] = []
+
+    def embed(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        asked.append(texts)
+        return np.array([[len(text), 1.0] for text in texts])
+
+    content = Content([Item("a", "One"), Item("b", "Two"), Item("c")], Embedder(embed))
+    content.index()
+    content.put([Item("d", "Three"), Item("e", "One")])
+    index = content.index()
+    assert asked == [["One", "Two"], ["Three"]]
+    assert index.vectors is not None
+    assert index.vectors[index.row["a"]].tolist() == index.vectors[index.row["e"]].tolist()
+    assert not index.vectors[index.row["c"]].any()
+
+
+@pytest.mark.parametrize("given", [[[1.0]], [[float("nan")], [1.0]], "words", None, [1.0, 2.0], [[], []]])
+def test_what_an_embedder_gives_must_be_a_row_of_numbers_for_each_text(given: object) -> None:
+    content = Content([Item("a", "One"), Item("b", "Two")], Embedder(lambda _: given))  # type: ignore[arg-type, return-value]
+    with pytest.raises(InputError) as caught:
+        content.index()
+    assert caught.value.field == "embedder"
+
+
+def test_an_embedder_that_fails_tells_no_text() -> None:
+    def embed(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        raise RuntimeError(texts[0])
+
+    with Recommender(":memory:", embedder=embed) as rec:
+        rec.add([{"id": "a", "title": "Secret"}])
+        with pytest.raises(InputError) as caught:
+            rec.recommend(1)
+        assert "Secret" not in f"{caught.value!r} {caught.value.__cause__!r}"
+        assert caught.value.__suppress_context__
+    with pytest.raises(InputError, match="embedder"):
+        Recommender(":memory:", embedder=3)  # type: ignore[arg-type]
