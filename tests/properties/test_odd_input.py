@@ -61,7 +61,7 @@ FAST: Final = Settings(synchronous="normal")
 def filled(history: list[Event], catalogue: list[str] | None = None) -> Recommender:
     """A recommender in memory that was given this history, and these items."""
     rec = Recommender(":memory:", settings=FAST)
-    rec.add([{"id": item_id, "tags": ["jazz"]} for item_id in catalogue or ()])
+    rec.add([{"id": item_id} for item_id in catalogue or ()])  # with no content that could tell for or against them
     rec.record_many(history)
     return rec
 
