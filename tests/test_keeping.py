@@ -374,6 +374,15 @@ def test_an_export_of_rounded_times_comes_in_as_it_is_where_that_tells_no_more(t
                 assert [*other._store.events()] == events
 
 
+@pytest.mark.parametrize("resolution", ["microsecond", "hour"])
+def test_an_export_without_events_comes_in(resolution: str, tmp_path: Path) -> None:
+    with Recommender(":memory:", settings=replace(FAST, time_resolution=resolution)) as rec:
+        rec.add([{"id": "a"}])
+        assert rec.export(tmp_path / "items.jsonl") == 0
+        assert rec.import_(tmp_path / "items.jsonl") == 0
+        assert [item.id for item, _ in rec._store.items()] == ["a"]
+
+
 def test_an_export_that_claims_an_unknown_unit_is_refused(tmp_path: Path) -> None:
     for claimed in ('"week"', "3", "null", "[]"):
         (tmp_path / "odd.jsonl").write_text(f'{{"recsys": 1, "time_resolution": {claimed}}}\n')
