@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from recsys import inputs
 from recsys.errors import StoreError
 from recsys.gate import Gate
-from recsys.live import Live, keyed, rounded
+from recsys.live import Live, keyed
 from recsys.log import Store, opening
 from recsys.mask import mask_of
 from recsys.rank.candidates import Catalogue, Pool, everything_known
@@ -25,6 +26,7 @@ from recsys.types import Event, Item
 
 if TYPE_CHECKING:
     from recsys.mask import Mask
+    from recsys.portable import Export
     from recsys.prior import Prior
     from recsys.rank.shelf import Shelf
     from recsys.retention import Retention
@@ -68,6 +70,7 @@ class Keeping:
         self._prior = prior
         self._gate = Gate()
         self._taken_out: set[str] = set()  # items removed while nothing may be written
+        self._left: list[Store] = []  # the file that was left while paused, still open
         self._stale = False  # another process changed more than it added, and that is yet to be taken in
         self._shelf: Shelf | None = None
         if settings.once or settings.created or settings.expires:
@@ -173,7 +176,14 @@ class Keeping:
         store, stand_in = self._store, self._open(opening.MEMORY)
         stand_in.put_items(item for item, removed in store.items() if not removed)
         self._begin(stand_in)
-        store.close()
+        self._left.append(store)
+        if not self._gate.paused:
+            self._close_left()
+
+    def _close_left(self) -> None:
+        """Close the file that was left: later than that while paused, since closing may fold the WAL into it."""
+        while self._left:
+            self._left.pop().close()
 
     def _finish_withheld(self) -> None:
         with self._open(self._path) as store:
@@ -217,19 +227,39 @@ class Keeping:
         elif self._live.worth_saving:  # the same was learnt, on another basis
             self._save()
 
-    def _take_in(self, items: list[Item], removed: list[Item], events: list[Event]) -> int:
+    def _take_in(self, export: Export) -> int:
         """Take in an export; how many events were new."""
+        items, removed = export.items, export.removed
         gone = [item.id for item in removed]
         with self._store.transact():
             self._catch_up()
             self._gate.require_consent()
             checked = inputs.items_of(items + removed)
-            self._store.put_items([*checked[: len(items)], *map(self._buried, checked[len(items) :])])
+            self._store.put_items(
+                [*map(self._still_hidden, checked[: len(items)]), *map(self._buried, checked[len(items) :])]
+            )
             self._store.drop_items(gone, keep_tombstone=set(gone))
-            coarse = [self._coarse(event) for event in events]
-            n = len(self._store.append(sorted(coarse, key=lambda event: event.key), late=True))
+            given_events = [(event, True) for event in sorted(export.events, key=lambda event: event.key)]
+            newest = self._store.newest()
+            events = keyed(
+                given_events,
+                -1 if newest is None else newest[0],
+                RESOLUTIONS_US[self._settings.time_resolution],
+                self._store,
+                RESOLUTIONS_US[export.time_resolution],
+            )
+            n = len(self._store.append(sorted(events, key=lambda event: event.key), late=True))
         self._renew()
         return n
+
+    def _still_hidden(self, item: Item) -> Item:
+        """Give an item of an export with the sensitive tags that it has here: the export may be from before them."""
+        found = self._store.item(item.id)
+        hidden = [tag for tag in found[0].tags if tag in self._settings.never_learn] if found else []
+        if not hidden:
+            return item
+        tags = tuple(dict.fromkeys((*hidden, *item.tags)))[: inputs.LIMITS["tags"]]
+        return replace(item, tags=tags)
 
     def _buried(self, item: Item) -> Item:
         """Give a removed item with its own tags and those that it has here: a sensitive one may be among either."""
@@ -239,11 +269,6 @@ class Keeping:
             key=lambda tag: tag not in self._settings.never_learn,
         )  # where there are too many, the sensitive ones stay
         return Item(item.id, "", tuple(tags)[: inputs.LIMITS["tags"]])
-
-    def _coarse(self, event: Event) -> Event:
-        e = event
-        at_us = rounded(e.at_us, RESOLUTIONS_US[self._settings.time_resolution])
-        return Event(at_us, e.uid, e.item_id, e.kind, e.offset_min, e.value, e.context, e.slate, e.shown)
 
     # -- events ---------------------------------------------------------------------------
 
@@ -259,9 +284,7 @@ class Keeping:
                 self._gate.require_consent()
                 newest_us = -1 if live.key is None else live.key[0]
                 resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
-                events = keyed(
-                    given_events, newest_us, resolution_us, lambda at_us: self._store.newest(before_us=at_us)
-                )
+                events = keyed(given_events, newest_us, resolution_us, self._store)
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)

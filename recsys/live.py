@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recsys.prior import Prior
     from recsys.settings import Settings
 
-__all__ = ["Live", "keyed", "rounded"]
+__all__ = ["Live", "keyed"]
 
 Key = tuple[int, str]
 
@@ -35,6 +35,9 @@ _WORTH_SAVING: Final = 64  # fewer new events than this are folded again at the 
 _BYTES_AN_EVENT: Final = 2048  # a checkpoint is written once about this many of its bytes per event are due
 _ALL: Final[Key] = (-1, "")  # stands for every checkpoint: the table cannot be read row by row
 _PLACES_US: Final = 10_000  # a rounded time may be later by so much, or such a part of its unit: its place in the order
+# Where something was forgotten, the next thing is likely to be forgotten. One by one back in time, with the checkpoint
+# before that d = 6,700 events away, each costs about n/2 + d/n foldings: least for n near sqrt(2 d).
+_NEAR_EVENTS: Final = 128
 _SPREAD: Final = 4.0  # older checkpoints: one for each factor of this in age
 
 
@@ -192,13 +195,14 @@ class Live:
         that grow as :meth:`_surplus` has them.
         """
         every = self._settings.checkpoint_events
-        n_near = (self.n_events + self._store.n_events(after=self.key, before=near)) // every * every
+        round_to = min(every, _NEAR_EVENTS)
+        n_near = (self.n_events + self._store.n_events(after=self.key, before=near)) // round_to * round_to
         places = {n_near}
         distance = max(every, self._blob_bytes // _BYTES_AN_EVENT)
         while n_all - n_near > _SPREAD * distance:
             places.add((n_all - distance) // every * every)
             distance *= int(_SPREAD)
-        return {n for n in places if n - self.n_events >= every}
+        return {n for n in places if n - self.n_events >= round_to}
 
     def _start(self, damaged: list[Key]) -> tuple[State, Key | None]:
         """Give the newest state that fits, and note the checkpoints that are damaged."""
@@ -248,17 +252,18 @@ def keyed(
     given_events: list[tuple[Event, bool]],
     newest_us: int,
     resolution_us: int = 1,
-    newest_before: Callable[[int], Key | None] = lambda _: None,
+    store: Store | None = None,
+    placed_us: int = 1,
 ) -> list[Event]:
     """Give every event a uid, and those without a time one after all others.
 
     Uids are random but rise in the order given, so events with equal times keep it. When this
     machine's clock stands more than a day before the newest event, the clock is believed. Times are rounded down to
-    the resolution (see ``_rounded``); ``newest_before(at_us)`` gives the log's newest key before a moment.
+    the resolution, in which case ``store`` has the log so far (see ``_rounded``).
     """
-    drawn = sorted(new_uid() for _ in given_events) if len(given_events) > 1 else [new_uid()]
-    if resolution_us > 1:
-        times = _rounded(given_events, newest_us, resolution_us, newest_before)
+    drawn = sorted(new_uid() for _ in given_events)
+    if resolution_us > 1 and store is not None:
+        times = _rounded(given_events, newest_us, resolution_us, store, placed_us)
     else:
         times = []
         for event, timed in given_events:
@@ -274,44 +279,63 @@ def keyed(
     ]
 
 
-def rounded(at_us: int, resolution_us: int) -> int:
-    """Round a time down, unless it is rounded already and only says its place in the order."""
-    past_us = at_us % resolution_us
-    return at_us if past_us <= _places_us(resolution_us) else at_us - past_us
-
-
-def _places_us(resolution_us: int) -> int:
-    """Give by how much at most a rounded time is later than its unit's beginning."""
-    return max(_PLACES_US, resolution_us // _PLACES_US) if resolution_us > 1 else 0
-
-
 def _rounded(
-    given_events: list[tuple[Event, bool]],
-    newest_us: int,
-    resolution_us: int,
-    newest_before: Callable[[int], Key | None],
+    given_events: list[tuple[Event, bool]], newest_us: int, resolution_us: int, store: Store, placed_us: int
 ) -> list[int]:
     """Give the times of events, rounded down, in the order in which they were recorded.
 
     Each comes a microsecond after the last one that was rounded to the same unit. What stands in that unit at its full
     time, from before times were rounded, is passed over: no part of it is copied. When the clock steps back, what has
-    no time of its own goes to the newest unit. What has a uid and is rounded keeps its place.
+    no time of its own goes to the newest unit. What has a uid that the unit has already keeps the time that it has
+    there: it was told before. So does what comes from a log that was rounded to ``placed_us``, at least as coarsely.
     """
-    last: dict[int, int] = {}  # of each unit, the newest rounded time in it
+    units: dict[int, _Unit] = {}
     times = []
     for event, timed in given_events:
         at_us = event.at_us
         if not timed and newest_us >= at_us > newest_us - _A_DAY_US:
             at_us = newest_us
         begin_us = at_us - at_us % resolution_us
-        if begin_us not in last:
-            found = newest_before(begin_us + _places_us(resolution_us)) if begin_us <= newest_us else None
-            last[begin_us] = found[0] if found is not None and found[0] >= begin_us else begin_us - 1
-        at_us = rounded(at_us, resolution_us) if event.uid else last[begin_us] + 1
-        last[begin_us] = max(last[begin_us], at_us)
+        if begin_us not in units:
+            units[begin_us] = _Unit(store, begin_us, resolution_us, is_empty=begin_us > newest_us)
+        is_placed = placed_us >= resolution_us and at_us % placed_us <= _places_us(placed_us)
+        at_us = units[begin_us].place(event.uid, at_us if is_placed else None)
         newest_us = max(newest_us, at_us)
         times.append(at_us)
     return times
+
+
+class _Unit:
+    """The events whose times are rounded to one moment: where the next one stands."""
+
+    def __init__(self, store: Store, begin_us: int, resolution_us: int, *, is_empty: bool) -> None:
+        self._store = store
+        self._begin_us, self._end_us = begin_us, begin_us + resolution_us
+        self._known: dict[str, int] | None = {} if is_empty else None
+        places_end_us = begin_us + _places_us(resolution_us)
+        found = None if is_empty else store.newest(before_us=places_end_us)
+        if found is not None and found[0] == places_end_us - 1:  # so many that they go on after the usual places
+            found = store.newest(before_us=self._end_us)
+        self._last_us = begin_us - 1 if found is None else max(found[0], begin_us - 1)
+
+    def place(self, uid: str, at_us: int | None) -> int:
+        """Give the time of the next event: its own, if it has a place already, or the next free one."""
+        if uid:
+            if self._known is None:
+                self._known = self._store.times(self._begin_us, self._end_us)
+            if uid in self._known:
+                return self._known[uid]
+        if at_us is None:
+            at_us = min(self._last_us + 1, self._end_us - 1)
+        self._last_us = max(self._last_us, at_us)
+        if uid and self._known is not None:
+            self._known[uid] = at_us
+        return at_us
+
+
+def _places_us(resolution_us: int) -> int:
+    """Give by how much at most a rounded time is usually later than its unit's beginning."""
+    return max(_PLACES_US, resolution_us // _PLACES_US) if resolution_us > 1 else 0
 
 
 def _keyed(event: Event, at_us: int, uid: str) -> Event:

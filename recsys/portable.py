@@ -1,31 +1,47 @@
 """The log as JSON Lines: everything a person's file holds, in a form that any program reads.
 
-The first line is ``{"recsys": 1}``; then one line an item of the catalogue
-(``"item"``, or ``"removed"`` for one taken out) and one line an event (``"event"``),
-in the log's order. Reading it back gives the same log, and so the same state.
+The first line is ``{"recsys": 1}``, with ``"time_resolution"`` where times were
+rounded; then one line an item of the catalogue (``"item"``, or ``"removed"`` for one
+taken out) and one line an event (``"event"``), in the log's order. Reading it back
+gives the same log, and so the same state.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import IO, Final, cast
+from typing import IO, Final, NamedTuple, cast
 
 from recsys.errors import InputError, StoreError
 from recsys.inputs import checked_event, item_of, path_of
+from recsys.settings import RESOLUTIONS_US
 from recsys.types import Context, Event, Item
 
-__all__ = ["Record", "gather", "read", "write"]
+__all__ = ["Export", "gather", "write"]
 
 FORMAT: Final = 1
 _MAX_LINE: Final = 16_000_000  # characters
 
-Record = tuple[Item | None, Item | None, Event | None]  # exactly one is set: an item, a removed one, an event
+_FINEST: Final = "microsecond"
 
 
-def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], events: Iterable[Event]) -> int:
+class Export(NamedTuple):
+    """A whole export: the items, those removed, the events, and to what their times were rounded."""
+
+    items: list[Item]
+    removed: list[Item]
+    events: list[Event]
+    time_resolution: str
+
+
+def write(
+    path: str | os.PathLike[str],
+    items: Iterable[tuple[Item, bool]],
+    events: Iterable[Event],
+    time_resolution: str = _FINEST,
+) -> int:
     """Write everything to a new file, mode 0600; returns the number of events.
 
     Raises
@@ -45,7 +61,7 @@ def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], even
         raise StoreError("the export file cannot be made there") from None
     try:
         with file:
-            return _write_lines(file, items, events)
+            return _write_lines(file, items, events, time_resolution)
     except BaseException as error:
         with suppress(OSError):
             os.unlink(path)  # noqa: PTH108 - pathlib is slow to import
@@ -54,8 +70,8 @@ def write(path: str | os.PathLike[str], items: Iterable[tuple[Item, bool]], even
         raise
 
 
-def read(path: str | os.PathLike[str]) -> Iterator[Record]:
-    """Read what :func:`write` wrote, each record checked.
+def gather(path: str | os.PathLike[str]) -> Export:
+    """Read what :func:`write` wrote, each record checked. O(events + items).
 
     Raises
     ------
@@ -68,7 +84,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[Record]:
     path = path_of(path)
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - read line by line
-            yield from _records(file)
+            return _gathered(file)
     except UnicodeDecodeError:
         raise InputError("the file is not UTF-8 text", field="path") from None
     except StoreError:
@@ -77,21 +93,13 @@ def read(path: str | os.PathLike[str]) -> Iterator[Record]:
         raise StoreError("the file cannot be read") from None
 
 
-def gather(path: str | os.PathLike[str]) -> tuple[list[Item], list[Item], list[Event]]:
-    """Read a whole export: the items, those removed, and the events. Raises as :func:`read` does."""
-    records = list(read(path))
-    return (
-        [item for item, _, _ in records if item is not None],
-        [removed for _, removed, _ in records if removed is not None],
-        [event for _, _, event in records if event is not None],
-    )
-
-
-def _write_lines(file: IO[str], items: Iterable[tuple[Item, bool]], events: Iterable[Event]) -> int:
+def _write_lines(
+    file: IO[str], items: Iterable[tuple[Item, bool]], events: Iterable[Event], time_resolution: str
+) -> int:
     def line(record: object) -> None:
         file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
 
-    line({"recsys": FORMAT})
+    line({"recsys": FORMAT} if time_resolution == _FINEST else {"recsys": FORMAT, "time_resolution": time_resolution})
     for item, removed in items:
         if removed:
             line({"removed": {"id": item.id, "tags": item.tags} if item.tags else item.id})
@@ -119,42 +127,51 @@ def _plain(event: Event) -> dict[str, object]:
     return plain
 
 
-def _records(lines: IO[str]) -> Iterator[Record]:
+def _gathered(lines: IO[str]) -> Export:
+    found: Export | None = None
     number = 0
     while text := lines.readline(_MAX_LINE):
         number += 1
         try:
             record = json.loads(text)
-            if number == 1:
-                _check_head(record)
+            if found is None:
+                found = Export([], [], [], _time_resolution(record))
             else:
-                yield _record(record)
+                _put(found, record)
         except InputError as error:
             raise InputError(f"line {number}: {error}", field=error.field) from None
         except (ValueError, TypeError, KeyError, RecursionError):
             raise InputError(f"line {number} is not a record of an export", field="path") from None
-    if not number:
+    if found is None:
         raise InputError("the file is empty", field="path")
+    return found
 
 
-def _check_head(record: object) -> None:
-    if not isinstance(record, dict) or "recsys" not in record:
+def _time_resolution(head: object) -> str:
+    """Check the first line, and give to what times were rounded."""
+    if not isinstance(head, dict) or "recsys" not in head:
         raise InputError("this is not an export of recsys", field="path")
-    if record["recsys"] != FORMAT:
+    if head["recsys"] != FORMAT:
         raise InputError("the export is of a newer format: update recsys", field="path")
+    given: object = head.get("time_resolution", _FINEST)
+    if not isinstance(given, str) or given not in RESOLUTIONS_US:
+        raise InputError("its times are rounded to a unit that is not known", field="time_resolution")
+    return given
 
 
-def _record(record: object) -> Record:
+def _put(found: Export, record: object) -> None:
+    """Add the record of one line."""
     if not isinstance(record, dict):
         raise TypeError(record)
     ((what, content),) = record.items()
-    if what == "item":
-        return item_of(cast("dict[str, object]", content)), None, None
-    if what == "removed":
-        return None, item_of(cast("dict[str, object]", content) if isinstance(content, dict) else {"id": content}), None
-    if what != "event" or not isinstance(content, dict):
+    if what == "removed" and not isinstance(content, dict):
+        content = {"id": content}
+    if what not in ("item", "removed", "event") or not isinstance(content, dict):
         raise ValueError(what)
     fields = cast("dict[str, object]", content)
-    shown = tuple((i, p, q) for i, p, q in cast("Iterable[tuple[str, int, float]]", fields.pop("shown", ())))
-    context = cast("Context", fields.pop("context", {}))
-    return None, None, checked_event(Event(**fields, context=context, shown=shown))  # type: ignore[arg-type]
+    if what == "event":
+        shown = tuple((i, p, q) for i, p, q in cast("Iterable[tuple[str, int, float]]", fields.pop("shown", ())))
+        context = cast("Context", fields.pop("context", {}))
+        found.events.append(checked_event(Event(**fields, context=context, shown=shown)))  # type: ignore[arg-type]
+    else:
+        (found.items if what == "item" else found.removed).append(item_of(fields))

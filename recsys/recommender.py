@@ -699,27 +699,30 @@ class Recommender(Duties):
             self._sync()
             with self._held() as store:
                 items, events = list(store.items()), self._begun(store)
-        return portable.write(path, items, events)
+        return portable.write(path, items, events, self._settings.time_resolution)
 
     def import_(self, path: str | os.PathLike[str]) -> int:
         """Read an export into this file, in one transaction; returns the number of events that were new.
 
-        What is there already and just the same is left out, so importing twice changes nothing.
+        What is there already and just the same is left out, so importing twice changes nothing; times are rounded as
+        ``Settings.time_resolution`` says. An item comes in as the export has it, but keeps those of its tags here that
+        are never learnt: the export may be from before them.
         O(events + items).
 
         Stability: stable
         """
         from recsys import portable
 
-        items, removed, events = portable.gather(path)
+        export = portable.gather(path)
         with self._gate.arranging:
             self._admit()
-            return self._take_in(items, removed, events)
+            return self._take_in(export)
 
     def pause(self) -> None:
         """Write nothing from now on: the file's bytes stay as they are. Answers go on.
 
         What would write raises ``PausedError`` until :meth:`resume`; so do :meth:`forget` and :meth:`withdraw`.
+        What *other* processes leave in the WAL meanwhile, :meth:`close` may fold into the file, as it is.
 
         Stability: stable
         """
@@ -737,6 +740,7 @@ class Recommender(Duties):
         with self._gate.reading:
             self._sync()
             self._gate.paused = False
+            self._close_left()
 
     # -- housekeeping -------------------------------------------------------------
 
@@ -842,6 +846,7 @@ class Recommender(Duties):
             except StoreError:
                 pass  # a checkpoint is a cache: the next open folds a little more
             finally:
+                self._close_left()
                 self._store.close()
 
 

@@ -313,7 +313,7 @@ def test_nothing_of_a_full_time_from_before_is_copied(tmp_path: Path) -> None:
         rec.record("c", at=START + 3_600)
         rec.record_many([Event((START + 1_400) * 1_000_000, "own", "d"), {"item_id": "e", "at": START + 9}])
         at_us = {event.item_id: event.at_us - START * 1_000_000 for event in rec._store.events()}
-        assert at_us == {"a": 0, "b": 1, "d": 0, "e": 2, "old": 1_234_567_891, "c": 3_600_000_000}
+        assert at_us == {"a": 0, "b": 1, "d": 2, "e": 3, "old": 1_234_567_891, "c": 3_600_000_000}
         assert state_bytes(rec) == rebuilt_bytes(rec)
 
 
@@ -330,6 +330,74 @@ def test_an_export_of_fine_times_comes_in_coarse(tmp_path: Path) -> None:
         assert rec.import_(tmp_path / "own.jsonl") == 0, "its own are rounded already"
         rec.forget(items=["b", "c"])
         assert [event.at_us for event in rec._store.events()] == [START * 1_000_000]
+
+
+FINE: Final = (0.000_4, 0.003, 0.02, 1.5, 59.0, 1_234.5, 3_599.9)  # some within what a place in the order may take
+
+
+@pytest.mark.parametrize("resolution", [name for name in RESOLUTIONS_US if name != "microsecond"])
+def test_full_times_of_an_export_or_with_uids_leave_nothing_and_keep_their_order(
+    resolution: str, tmp_path: Path
+) -> None:
+    told = [Event(round((START + past_s) * 1e6), f"{9 - n}", f"i{n}") for n, past_s in enumerate(FINE)]
+    with Recommender(":memory:") as fine:
+        fine.record_many(told)
+        fine.export(tmp_path / "all.jsonl")
+    with Recommender(":memory:", settings=replace(FAST, time_resolution=resolution)) as rec:
+        assert rec.import_(tmp_path / "all.jsonl") == len(told)
+        first = [*rec._store.events()]
+        assert rec.import_(tmp_path / "all.jsonl") == 0, "each has its place already"
+        rec.record_many(told)
+        rec.record_many(told[3:4])
+        assert [*rec._store.events()] == first
+    with Recommender(":memory:", settings=replace(FAST, time_resolution=resolution)) as rec:
+        for event in told:
+            rec.record_many([event])
+        assert [*rec._store.events()] == first
+        assert [event.item_id for event in first] == [event.item_id for event in told]
+        assert all(event.at_us % RESOLUTIONS_US[resolution] < len(told) for event in first)
+
+
+def test_an_export_of_rounded_times_comes_in_as_it_is_where_that_tells_no_more(tmp_path: Path) -> None:
+    with Recommender(":memory:", settings=replace(FAST, time_resolution="hour")) as rec:
+        rec.record_many([{"item_id": f"i{n}", "at": START + 100 * n} for n in range(60)])
+        rec.forget(items=["i0", "i7", "i40"])
+        events = [*rec._store.events()]
+        rec.export(tmp_path / "hours.jsonl")
+    for resolution in ("microsecond", "second", "minute", "hour", "day"):
+        with Recommender(":memory:", settings=replace(FAST, time_resolution=resolution)) as other:
+            assert other.import_(tmp_path / "hours.jsonl") == 57
+            assert other.import_(tmp_path / "hours.jsonl") == 0
+            if resolution == "day":
+                assert [event.at_us - START * 1_000_000 for event in other._store.events()] == [*range(57)]
+            else:
+                assert [*other._store.events()] == events
+
+
+@pytest.mark.parametrize("resolution", ["microsecond", "hour"])
+def test_an_export_without_events_comes_in(resolution: str, tmp_path: Path) -> None:
+    with Recommender(":memory:", settings=replace(FAST, time_resolution=resolution)) as rec:
+        rec.add([{"id": "a"}])
+        assert rec.export(tmp_path / "items.jsonl") == 0
+        assert rec.import_(tmp_path / "items.jsonl") == 0
+        assert [item.id for item, _ in rec._store.items()] == ["a"]
+
+
+def test_an_export_that_claims_an_unknown_unit_is_refused(tmp_path: Path) -> None:
+    for claimed in ('"week"', "3", "null", "[]"):
+        (tmp_path / "odd.jsonl").write_text(f'{{"recsys": 1, "time_resolution": {claimed}}}\n')
+        with Recommender(":memory:") as rec, pytest.raises(InputError, match="line 1: its times") as caught:
+            rec.import_(tmp_path / "odd.jsonl")
+        assert caught.value.field == "time_resolution"
+
+
+def test_more_than_the_usual_places_of_a_unit_keep_their_order() -> None:
+    with Recommender(":memory:", settings=replace(FAST, time_resolution="second")) as rec:
+        uids = rec.record_many([{"item_id": "a", "at": START + 0.5}] * 10_050)
+        for n in range(20):
+            uids.append(rec.record(f"i{n}", at=START + 0.1))
+        assert [event.uid for event in rec._store.events()] == uids
+        assert {event.at_us // 1_000_000 for event in rec._store.events()} == {START}
 
 
 # -- tags never learnt --------------------------------------------------------------------
@@ -492,6 +560,22 @@ def test_a_removed_item_that_is_only_steered_any_more_stays_hidden(tmp_path: Pat
         assert (rec._live.state.steers, rec._live.state.n_events) == ({}, 0)
         assert state_bytes(rec) == rebuilt_bytes(rec)
         assert rec.forget(kinds=["steer"]).n_items == 1, "and goes with the last word of it"
+
+
+def test_an_older_export_takes_no_sensitive_tag_away(tmp_path: Path) -> None:
+    with Recommender(":memory:", settings=FAST) as older:
+        older.add([{"id": "s", "title": "S", "tags": ["plain"]}, {"id": "p", "tags": ["old"]}])
+        older.record_many([{"item_id": "s", "at": START + n} for n in range(5)])
+        older.export(tmp_path / "older.jsonl")
+    with Recommender(tmp_path / "me.db", settings=HIDING) as rec:
+        rec.add([{"id": "s", "tags": ["faith", "new"]}, {"id": "p", "tags": ["new"]}])
+        for _ in range(2):
+            rec.import_(tmp_path / "older.jsonl")
+            items = {item.id: item.tags for item, _ in rec._store.items()}
+            assert items == {"s": ("faith", "plain"), "p": ("old",)}
+            assert rec._live.state.n_events == 0, "nothing is learnt of it"
+        rec.add([{"id": "s", "tags": ["plain"]}])
+        assert rec._live.state.n_events == 5, "what the host says itself holds"
 
 
 def test_an_import_takes_no_tag_from_what_is_removed(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def load_checkpoint(writer: Writer, readers: Readers | None, key: Key) -> bytes:
     """See ``Store.load_checkpoint``."""
     check_key(key, "key")
     with view(writer, readers) as (cursor, _):
-        row = cursor.execute("SELECT blob FROM checkpoints WHERE at_us = ? AND uid = ?", key).fetchone()
+        row = cursor.execute("SELECT blob FROM checkpoints WHERE +at_us = ? AND uid = ?", key).fetchone()
     if row is None or type(row[0]) is not bytes:
         raise CheckpointError("there is no checkpoint with this key")
     blob: bytes = row[0]
@@ -121,5 +121,5 @@ def drop_checkpoints(writer: Writer, keys: Iterable[Key] | None) -> int:
         if chosen is None:
             return cursor.execute("DELETE FROM checkpoints").rowcount
         before = writer.db.total_changes
-        cursor.executemany("DELETE FROM checkpoints WHERE at_us = ? AND uid = ?", chosen)
+        cursor.executemany("DELETE FROM checkpoints WHERE +at_us = ? AND uid = ?", chosen)
         return writer.db.total_changes - before

@@ -15,7 +15,7 @@ __all__ = ["OPENING", "SIDES", "let_go", "scan"]
 
 SIDES = ("", "-wal", "-shm", "-journal")  # the files of a log: what is added to its path
 
-_CHUNK = 1 << 22  # bytes read at a time
+_CHUNK = 1 << 18  # bytes read at a time: they stay in the processor's cache while they are searched
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 _Id = tuple[int, int]
@@ -98,18 +98,24 @@ def _descriptor(opened: dict[_Id, int], file: str) -> int | None:
 
 def _search(descriptor: int, needles: Sequence[bytes], found: set[int]) -> int:
     """Add to ``found`` the numbers of the needles that are in the file; its size in bytes."""
-    longest = max(map(len, needles), default=1)
-    kept, at = b"", 0
-    while piece := _read(descriptor, at):
-        at += len(piece)
-        text = kept + piece
-        found.update(number for number, needle in enumerate(needles) if number not in found and needle in text)
-        kept = text[len(text) - longest + 1 :] if longest > 1 else b""
+    overlap = max(map(len, needles), default=1) - 1
+    buffer = bytearray(overlap + _CHUNK)
+    kept = at = 0  # what is kept of the piece before stands at the beginning of the buffer
+    while n := _read_into(memoryview(buffer)[kept:], descriptor, at):
+        at, end = at + n, kept + n
+        found.update(i for i, needle in enumerate(needles) if i not in found and buffer.find(needle, 0, end) >= 0)
+        kept = min(overlap, end)
+        buffer[:kept] = buffer[end - kept : end]
     return at
 
 
-def _read(descriptor: int, at: int) -> bytes:
+def _read_into(room: memoryview, descriptor: int, at: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [room], at)
     if hasattr(os, "pread"):
-        return os.pread(descriptor, _CHUNK, at)
-    os.lseek(descriptor, at, os.SEEK_SET)  # Windows
-    return os.read(descriptor, _CHUNK)
+        piece = os.pread(descriptor, len(room), at)
+    else:
+        os.lseek(descriptor, at, os.SEEK_SET)  # Windows
+        piece = os.read(descriptor, len(room))
+    room[: len(piece)] = piece
+    return len(piece)

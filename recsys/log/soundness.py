@@ -102,7 +102,7 @@ def _items(cursor: sqlite3.Cursor) -> Finding | None:
 
 def _checkpoints(cursor: sqlite3.Cursor) -> Finding | None:
     (n_beyond,) = cursor.execute(
-        "SELECT COUNT(*) FROM checkpoints WHERE (at_us, uid) > "
+        "SELECT COUNT(*) FROM checkpoints WHERE (+at_us, uid) > "
         "(SELECT at_us, uid FROM events ORDER BY at_us DESC, uid DESC LIMIT 1) OR NOT EXISTS (SELECT 1 FROM events)"
     ).fetchone()
     if n_beyond:

@@ -263,6 +263,15 @@ class Store:
         before = "" if before_us is None else f"WHERE at_us < {before_us:d} "
         return self._key(f"{before}ORDER BY at_us DESC, uid DESC LIMIT 1")
 
+    def times(self, begin_us: int, end_us: int) -> dict[str, int]:
+        """The times of the events with ``begin_us <= at_us < end_us``, by uid. Cost: O(log n_events + these).
+
+        Stability: provisional
+        """
+        with view(self._writer, self._readers) as (cursor, _):
+            sql = "SELECT uid, at_us FROM events WHERE at_us >= ? AND at_us < ?"
+            return dict(cursor.execute(sql, (begin_us, end_us)).fetchall())
+
     def oldest(self) -> Key | None:
         """The least ``(at_us, uid)``; None for an empty log. Cost: O(log n_events).
 

@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "newest": lambda store: store.newest(),
     "delete": lambda store: store.delete(everything=True),
     "oldest": lambda store: store.oldest(),
+    "times": lambda store: store.times(0, 1),
     "key_at": lambda store: store.key_at(0),
     "mentions": lambda store: store.mentions(["a"]),
     "consents": lambda store: store.consents(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys import Event, PausedError, Recommender, Settings
+from recsys import ConsentError, Event, PausedError, Recommender, Settings
 from recsys.gate import Gate
 from recsys.testing import strategies as some
 from tests.keyed import database
@@ -159,3 +160,25 @@ def test_resume_lets_writes_through_again_and_nothing_was_missed(tmp_path: Path)
         rec.record("c")
         assert rec.stats().n_events == 3
         assert state_bytes(rec) == rebuilt_bytes(rec)
+
+
+def test_a_withdrawal_elsewhere_is_seen_while_paused_and_the_file_left_at_resume(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with Recommender(path, settings=replace(SETTINGS, require_consent=True)) as rec:
+        rec.consent("learning", at=some.START)
+        rec.record_many([{"item_id": "a", "at": some.START + n} for n in range(30)])
+        rec.pause()
+        with Recommender(path, settings=SETTINGS) as other:
+            other.withdraw()
+            other.record("b", at=some.START + 60)
+            before = file_digest(path)
+            assert not rec.recommend(3, at=AT).item_ids, "nothing is known of the person"
+            assert rec.stats().n_events == 1, "what the file holds"
+            with pytest.raises(PausedError):
+                rec.record("a")
+            assert file_digest(path) == before
+        rec.resume()
+        with pytest.raises(ConsentError):
+            rec.record("a")
+        with Recommender(path, settings=SETTINGS) as other:
+            assert other.forget(everything=True).status == "erased", "nothing is in the way"
