@@ -38,6 +38,8 @@ RESOLUTIONS_US: Mapping[str, int] = MappingProxyType(
     {"microsecond": 1, "second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
 )
 
+_A_SKIP = 0.2  # of the length from which on an event counts in full
+
 _SYNCHRONOUS = ("full", "normal")
 
 
@@ -49,6 +51,10 @@ class Settings:
     ----------
     kind_weights : mapping of str to float
         Weight of an event by its kind, -10 to 10; merged over the defaults. Kinds not named weigh 1.
+    dwell : mapping of str to float
+        For kinds whose events say by their ``value`` how long they lasted: from which length on one counts in full,
+        greater than 0, in the host's unit (seconds, or the part that was seen). Less counts in proportion, and under a
+        fifth of it as one of kind ``"skip"``. Only kinds that weigh more than 0; without a value, it counts in full.
     session_gap_minutes : float
         A longer silence starts a new session. Greater than 0.
     choice_set_size : int
@@ -110,6 +116,7 @@ class Settings:
     once: bool | Collection[str] = ()
     created: str | None = None
     expires: str | None = None
+    dwell: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         weights = dict(DEFAULT_KIND_WEIGHTS)
@@ -123,6 +130,7 @@ class Settings:
                 )
             weights[kind] = _number(weight, "kind_weights", -10.0, 10.0)
         object.__setattr__(self, "kind_weights", MappingProxyType(weights))
+        object.__setattr__(self, "dwell", MappingProxyType(self._checked_dwell()))
         _number(self.session_gap_minutes, "session_gap_minutes", 0.001, 1e6)
         _integer(self.choice_set_size, "choice_set_size", 2, 1000)
         _integer(self.checkpoint_events, "checkpoint_events", 16, 1_000_000)
@@ -144,7 +152,7 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = {one.name: repr(getattr(self, one.name)) for one in fields(self)}
-        shown["kind_weights"] = repr(dict(self.kind_weights))
+        shown["kind_weights"], shown["dwell"] = repr(dict(self.kind_weights)), repr(dict(self.dwell))
         for name, tags in (("never_learn", self.never_learn), ("once", self.once)):
             if not isinstance(tags, bool):
                 shown[name] = f"<{len(tags)} tags>"
@@ -153,7 +161,29 @@ class Settings:
     def learning(self) -> dict[str, object]:
         """The part that what is learnt depends on, as plain JSON values."""
         plain = {name: getattr(self, name) for name in ("session_gap_minutes", "choice_set_size")}
+        if self.dwell:
+            plain["dwell"] = dict(sorted(self.dwell.items()))
         return {**plain, "kind_weights": dict(sorted(self.kind_weights.items()))}
+
+    def weight(self, kind: str, value: float | None) -> float:
+        """Say how much evidence an event is for its item, -10 to 10: that of its kind, by how long it lasted. O(1).
+
+        Stability: provisional
+        """
+        weight = self.kind_weights.get(kind, 1.0)
+        if value is None or kind not in self.dwell:
+            return weight
+        lasted = value / self.dwell[kind]
+        return weight * min(lasted, 1.0) if lasted >= _A_SKIP else min(self.kind_weights["skip"], 0.0)
+
+    def _checked_dwell(self) -> dict[str, float]:
+        if not isinstance(self.dwell, Mapping):
+            raise InputError("dwell: a mapping of kinds to numbers is needed", field="dwell")
+        for kind, full in self.dwell.items():
+            if not isinstance(kind, str) or kind in ("", "shown", "steer") or self.kind_weights.get(kind, 1.0) <= 0:
+                raise InputError("dwell: kinds that weigh more than 0 are needed", field="dwell")
+            _number(full, "dwell", 1e-6, 1e9)
+        return {kind: float(full) for kind, full in self.dwell.items()}
 
 
 def _number(value: object, name: str, low: float, high: float) -> float:

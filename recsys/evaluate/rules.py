@@ -26,7 +26,7 @@ def is_choice(event: Event, settings: Settings) -> bool:
     event : Event
         Any event of a log.
     settings : Settings
-        For the weight of its kind; kinds not named there weigh 1.
+        For its weight; kinds not named there weigh 1.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def is_choice(event: Event, settings: Settings) -> bool:
 
     Stability: provisional
     """
-    return event.kind not in {"shown", "steer"} and settings.kind_weights.get(event.kind, 1.0) > 0
+    return event.kind not in {"shown", "steer"} and settings.weight(event.kind, event.value) > 0
 
 
 class MostUsed:

@@ -119,20 +119,20 @@ class State:
         "choice_set_size",
         "choices",
         "instant",
-        "kind_weights",
         "n_choices",
         "n_events",
         "pending",
         "shares",
         "slates",
         "steers",
+        "weight",
     )
 
     def __init__(self, prior: Prior, settings: Settings) -> None:
         self.behaviour = Behaviour(settings.session_gap_minutes * 60.0)
         self.choices = tuple(map(ChoiceModel, prior.w0, prior.precision0))
         self.instant: Instant | None = None
-        self.kind_weights = settings.kind_weights
+        self.weight = settings.weight
         self.choice_set_size = settings.choice_set_size
         self.shares = _shares(settings.choice_set_size)
         self.slates: dict[str, PendingSlate] = {}
@@ -267,7 +267,7 @@ def _show(state: State, event: Event, now: Moment) -> None:
 
 def _choice(state: State, event: Event, now: Moment) -> None:
     b = state.behaviour
-    weight = state.kind_weights.get(event.kind, 1.0)
+    weight = state.weight(event.kind, event.value)
     known = b.slots.get(event.item_id, 0)
     slate = state.slates.get(event.slate) if event.slate is not None else None
     if weight and len(b.ids) > 1:

@@ -6,9 +6,9 @@ Needs Hypothesis: ``pip install "recsys-embedded[testing]"``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -237,13 +237,20 @@ def settings() -> st.SearchStrategy[Settings]:
     Stability: provisional
     """
     return st.builds(
-        Settings,
+        _settings,
         kind_weights=st.dictionaries(kinds(), st.floats(-10.0, 10.0), max_size=3),
+        dwell=st.dictionaries(st.sampled_from(_KINDS), st.floats(1e-6, 1e9), max_size=2),
         session_gap_minutes=st.floats(0.001, 1e6),
         choice_set_size=st.integers(2, 100),
         checkpoint_events=st.sampled_from((16, 1024)),
         synchronous=st.just("normal"),
     )
+
+
+def _settings(*, dwell: Mapping[str, float], **others: Any) -> Settings:
+    """Make settings of which only what weighs more than 0 may say how long it lasted."""
+    weight = Settings(**others).weight
+    return Settings(dwell={kind: full for kind, full in dwell.items() if weight(kind, None) > 0}, **others)
 
 
 def _seconds(start: int) -> st.SearchStrategy[int]:

@@ -254,6 +254,7 @@ def test_a_refusal_names_nothing_that_was_in_the_blob() -> None:
     [
         replace(SETTINGS, kind_weights={"love": 9.0}),
         replace(SETTINGS, kind_weights={**SETTINGS.kind_weights, "new": 1.0}),
+        replace(SETTINGS, dwell={"play": 30.0}),
         replace(SETTINGS, session_gap_minutes=31.0),
         replace(SETTINGS, choice_set_size=63),
     ],

@@ -83,6 +83,30 @@ def test_a_kind_nobody_named_weighs_one_and_settings_name_others() -> None:
     assert last(log, Settings(kind_weights={"hum": -0.25})).weight == -0.25
 
 
+@pytest.mark.parametrize(
+    ("value", "weight"),
+    [(None, 2.0), (60.0, 2.0), (1e9, 2.0), (30.0, 1.0), (12.0, 0.4), (11.9, -0.5), (0.0, -0.5), (-5.0, -0.5)],
+)
+def test_how_long_it_lasted_says_how_much_it_weighs(value: float | None, weight: float) -> None:
+    told = Settings(kind_weights={"watch": 2.0}, dwell={"watch": 60.0})
+    log = [*uses("ab"), replace(event(2, MONDAY_S + DAY, "a", "watch"), value=value)]
+    assert last(log, told).weight == pytest.approx(weight)
+    assert last(log, Settings(kind_weights={"watch": 2.0})).weight == 2.0, (
+        "unless it is asked for, the value says nothing"
+    )
+    assert told.weight("click", value) == 1.0
+
+
+def test_a_glance_is_a_skip_and_its_weight_the_host_s() -> None:
+    harsh = Settings(kind_weights={"skip": -2.0}, dwell={"play": 30.0})
+    mild = Settings(kind_weights={"skip": 0.5}, dwell={"play": 30.0})
+    assert harsh.weight("play", 1.0) == -2.0
+    assert mild.weight("play", 1.0) == 0.0, "at most it says nothing"
+    log = [*uses("ab"), replace(event(2, MONDAY_S + DAY, "a", "play"), value=1.0)]
+    state = learnt(log, harsh)
+    assert state.behaviour.own_n[state.behaviour.slots["a"]] == 1, "it was no use"
+
+
 def test_the_first_event_has_nothing_to_be_chosen_from() -> None:
     assert choices(uses("a")) == []
     assert [(s.items, s.target) for s in choices(uses("ab"))] == [([UNTOUCHED, "a"], UNTOUCHED)]
