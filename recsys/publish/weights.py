@@ -200,7 +200,7 @@ def _logit(start: NDArray[np.float64], sets: Sequence[NDArray[np.float64]]) -> t
             gradient = gradient + z[:, 0] - mean
             information = information + (z * p) @ z.T - np.outer(mean, mean)
         step = np.linalg.solve(information, gradient)
-        weights = weights + step * min(1.0, 1.0 / np.abs(step).max())
+        weights = weights + step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < _STILL:
             break
     weights[-1] = start[-1]  # to the bit
