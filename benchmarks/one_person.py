@@ -29,16 +29,17 @@ from recsys.types import Event
 __all__ = ["pack_one_person"]
 
 SEED: Final = 1
-HYPER: Final = Hyper(epochs=6)
+HYPER: Final = Hyper(epochs=5)
 _LEAST: Final = 20
-_PEOPLE: Final = 6
+_PEOPLE: Final = 5
 _CHOICES: Final = 40
+_LOGS: Final = 300
 
 
 def pack_one_person(data: Path | None, *, quick: bool, jobs: int | None = None) -> Result:
     """Take single people of MovieLens latest-small out of a pack."""
     del jobs
-    logs = load("movielens-latest-small", data_folder(data), every_user=True, limit=60 if quick else None)
+    logs = load("movielens-latest-small", data_folder(data), every_user=True, limit=60 if quick else _LOGS)
     everybody = [Person(log.user, [e.item_id for e in log.events], [e.at_us / 1e6 for e in log.events]) for log in logs]
     learnt = [p for p in everybody if not is_aside(places_of([p.name])[:, 0])[0]]
     drawn = np.random.default_rng(SEED).permutation(len(learnt))[: 2 if quick else _PEOPLE]
