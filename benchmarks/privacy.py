@@ -20,6 +20,7 @@ from benchmarks.contenders import as_event
 from benchmarks.encryption import encryption
 from benchmarks.fresh import printed
 from benchmarks.lived import folder, lived, past
+from benchmarks.one_person import pack_one_person
 from benchmarks.report import Cell, Result, Table
 from benchmarks.timing import Timing, in_turns
 from benchmarks.world import SEED, catalogue, happenings
@@ -107,6 +108,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "privacy/forget-cost": forget_cost,
     "privacy/residue": residue,
     "privacy/encryption": encryption,
+    "privacy/pack-one-person": pack_one_person,
 }
 
 

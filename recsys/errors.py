@@ -25,6 +25,8 @@ is named by the attribute ``field``.
 
 from __future__ import annotations
 
+from functools import partial
+
 __all__ = [
     "BudgetError",
     "BusyError",
@@ -68,6 +70,9 @@ class InputError(RecsysError, ValueError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+    def __reduce__(self) -> tuple[partial[InputError], tuple[object, ...]]:
+        return partial(type(self), field=self.field), self.args
 
 
 class StateError(RecsysError, RuntimeError):
@@ -177,3 +182,6 @@ class MissingExtraError(RecsysError, ImportError):
     def __init__(self, extra: str) -> None:
         super().__init__(f'this needs an optional extra: pip install "recsys-embedded[{extra}]"')
         self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str]]:
+        return type(self), (self.extra,)

@@ -69,6 +69,7 @@ NETWORKED = frozenset(
     {
         *HEAVY_STDLIB, "_posixsubprocess", "_socket", "_ssl", "aiohttp", "httpx", "imaplib", "nntplib", "poplib", "pty",
         "requests", "select", "selectors", "socketserver", "telnetlib", "urllib3", "webbrowser", "wsgiref",
+        "dask", "distributed",
     }
 )  # fmt: skip
 NETWORKED_SUBMODULES = (*HEAVY_SUBMODULES, "logging.handlers", "email.utils")
@@ -81,6 +82,9 @@ REASONS: Mapping[tuple[str, str], str] = {
     ("recsys.cli.app", "import_module"): "a command's own module, named in the table of commands",
     ("recsys.learn.checkpoint", "mmap"): "memory without a file, given back to the system at once",
     ("recsys.prior.pack", "mmap"): "a pack is mapped read-only, so that its pages are shared and never written",
+    ("recsys.publish.build", "tempfile"): "what a publisher's large tables become, in a folder of mode 0700",
+    ("recsys.publish.spread", "dask"): "a publisher's threads, never an app's",
+    ("recsys.publish.spread", "distributed"): "a publisher's own cluster, by its address only",
     (
         "recsys.log.connection",
         "ctypes",

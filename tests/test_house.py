@@ -76,6 +76,8 @@ FAULTS: list[tuple[Guard, str, str]] = [
     (house.networked_imports, "recsys.log.store", "import tempfile"),
     (house.networked_imports, "recsys.log.store", "def f():\n    import ctypes.util"),
     (house.networked_imports, "recsys.learn.trees", "def f():\n    from joblib import Parallel"),
+    (house.networked_imports, "recsys.publish.build", "def f():\n    import dask.bag"),
+    (house.networked_imports, "recsys.recommender", "def f():\n    from distributed import Client"),
     (house.outward_calls, "recsys.learn.trees", "fit(X, n_jobs=2)"),
     (house.outward_calls, "recsys.learn.trees", "fit(X, **{'n_jobs': -1})"),
     (house.outward_calls, "recsys.learn.trees", "def f(n_jobs=1):\n    pass"),

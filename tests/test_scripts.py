@@ -21,7 +21,11 @@ case "$*" in
     "-m venv"*) echo "venv" >> "$CALLS"; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
     "-m pip show"*) exit 1 ;;
     "-m pip install"*) for last; do :; done; echo "install $last" >> "$CALLS"
-        case "$*" in *--no-deps*) exit "${NO_DEPS:-0}" ;; *"[encrypted]"*) exit "${ENCRYPTED:-$PIP}" ;; esac
+        case "$*" in
+            *--no-deps*) exit "${NO_DEPS:-0}" ;;
+            *"[encrypted]"*) exit "${ENCRYPTED:-$PIP}" ;;
+            *"[publish]"*) exit "${PUBLISH:-$PIP}" ;;
+        esac
         exit "$PIP" ;;
     "-m tests.wall.sealed --or-say-why -m pytest"*) shift 5; echo "pytest $*" >> "$CALLS" ;;
     "-m benchmarks"*) shift 2; echo "run $*" >> "$CALLS" ;;
@@ -151,10 +155,18 @@ def test_measuring_goes_on_without_the_packages_that_only_carry_data(copy: Copy)
 def test_the_tests_run_without_encryption_where_it_cannot_be_installed(copy: Copy) -> None:
     done = copy.run("-q", script="test", ENCRYPTED="1")
     assert done.returncode == 0
-    assert copy.called() == ["venv", "install .[dev,cli,tools]", "install .[encrypted]", "pytest -q"]
+    installs = [f"install .[{extras}]" for extras in ("dev,cli,tools", "publish", "encrypted")]
+    assert copy.called() == ["venv", *installs, "pytest -q"]
     assert "the tests of encryption are skipped" in done.stderr
     done = copy.run("-q", script="test")
     assert copy.called() == ["install .[encrypted]", "pytest -q"]
     assert "skipped" not in done.stderr
     assert copy.run("-q", script="test").stderr == ""
     assert copy.called() == ["pytest -q"]
+
+
+def test_the_tests_run_without_dask_where_it_cannot_be_installed(copy: Copy) -> None:
+    done = copy.run("-q", script="test", PUBLISH="1")
+    assert done.returncode == 0
+    assert copy.called()[-2:] == ["install .[encrypted]", "pytest -q"]
+    assert "the tests of clusters and of Parquet are skipped" in done.stderr

@@ -104,7 +104,8 @@ class Checked(_ParamType):
 def group(key_file: str | None) -> None:
     """Look at, explain, correct and erase what recsys has learnt in a file.
 
-    Everything happens on this machine. FILE is never created by a command that reads.
+    Everything happens on this machine, but for build-prior with --scheduler. FILE is never created by a command that
+    reads.
     """
 
 

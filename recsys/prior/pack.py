@@ -30,6 +30,7 @@ from recsys.errors import InputError
 from recsys.learn.features import FEATURE_VERSION
 from recsys.prior.features import MAGIC, PACK_FEATURES
 from recsys.prior.weights import Prior
+from recsys.prior.whole import write_whole
 
 __all__ = ["LASTS", "VERSION", "Pack", "key_of", "write"]
 
@@ -146,6 +147,8 @@ def write(
     ------
     InputError
         When the arrays are not those of a pack; nothing was written.
+    OSError
+        When the file cannot be written; nothing is left of it.
     """
     _check(arrays)
     known = {**_ARRAYS, **_RANKER}
@@ -171,9 +174,7 @@ def write(
     header["digest"] = digest.hexdigest()
     text = json.dumps(header, sort_keys=True).encode()
     text += b" " * (-(len(MAGIC) + 8 + len(text)) % _ALIGNED)
-    with open(path, "wb") as file:  # noqa: PTH123
-        file.write(MAGIC + len(text).to_bytes(8, "little") + text + body)
-        return file.tell()
+    return write_whole(path, MAGIC + len(text).to_bytes(8, "little") + text + body)
 
 
 def _told(header: Mapping[str, Any]) -> bytes:

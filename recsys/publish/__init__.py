@@ -3,7 +3,7 @@
 Nothing in an app loads this.
 """
 
-from recsys.publish.build import LEAST_PEOPLE, Built, Person, build
+from recsys.publish.build import LEAST_PEOPLE, Built, Evidence, Person, build, build_from_logs
 from recsys.publish.train import Hyper
 
-__all__ = ["LEAST_PEOPLE", "Built", "Hyper", "Person", "build"]
+__all__ = ["LEAST_PEOPLE", "Built", "Evidence", "Hyper", "Person", "build", "build_from_logs"]

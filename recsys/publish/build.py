@@ -2,42 +2,44 @@
 
 People are split by a digest of their names: from most of them the pack learns what people do, and on the others
 its weights are fitted, by asking it, before each of their choices, as an app would. NumPy is all that this takes;
-reading tables takes pandas.
+reading tables takes pandas, and more than one processor or machine takes Dask. The steps are the same everywhere:
+
+    pieces of tables ─▶ rows by bucket ─▶ whole people ─▶ counts of items ─▶ items kept
+                                                      └─▶ counts of pairs, by range of items ─▶ pairs published
+                                                      └─▶ sequences ─▶ factors ─▶ weights, by who is set aside
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.digest import blake2b
 from recsys.errors import InputError
-from recsys.learn.fold import fold, new_state
 from recsys.prior.features import PACK_FEATURES
-from recsys.prior.pack import Pack, key_of
 from recsys.prior.weights import Prior
+from recsys.publish.counting import ROW, Left, added_items, keys_of, places_of
+from recsys.publish.pieces import PIECE_BYTES, Columns, cut, size_of
+from recsys.publish.spread import Here, Progress, Spread, Threads, reduced
+from recsys.publish.steps import Brought, Read, ask, bring, choose, count_pairs, deal, read, sequence
 from recsys.publish.train import HALF_LIVES, Factors, Hyper, train
-from recsys.rank.candidates import Pool
-from recsys.rank.knowledge import Knowledge
-from recsys.settings import Settings
-from recsys.types import Event
+from recsys.publish.weights import ASKED, Asked, Quality, fitted, judged
 
-__all__ = ["LEAST_PEOPLE", "Built", "Person", "build"]
+__all__ = ["LEAST_PEOPLE", "MEMORY_BYTES", "Built", "Evidence", "Person", "build", "build_from_logs"]
 
 LEAST_PEOPLE: Final = 20
-_ASIDE: Final = 0.15  # of the people, for the weights
-_WINDOW: Final = 5  # uses before and after that an item goes with
-_PAIRS: Final = 24  # of an item, at most
-_SHRUNK: Final = 20.0  # pairs of no meaning that every item is given
-_CHOICES_OF_ONE: Final = 30  # for the weights
-_DRAWN: Final = 300  # items not used yet among which each of these choices is made
-_RIDGE: Final = 1.0
-_STILL: Final = 1e-4
-_WAITING: Final = 4_000_000  # kinds of pairs held before they are counted together
+MEMORY_BYTES: Final = 1 << 29  # of tables; what is larger is worked on in files, by as many threads as there are
+_BUCKET_BYTES: Final = 1 << 25  # of tables, whose people are brought together at once
+_RANGE_BYTES: Final = 1 << 26  # of pairs, that are added at once
+_BUCKETS: Final = 1 << 12
+_PAIR_BYTES: Final = 24
 
 
 class Person(NamedTuple):
@@ -46,7 +48,7 @@ class Person(NamedTuple):
     Parameters
     ----------
     name : str
-        Only for the split; it is not published.
+        Only for the split; it is not published. Two of one name are one.
     items : sequence of str
     at_s : sequence of float
         Seconds since 1970-01-01 UTC.
@@ -55,6 +57,40 @@ class Person(NamedTuple):
     name: str
     items: Sequence[str]
     at_s: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a pack was made from and how well it does: numbers for the publisher's report, no id of anything.
+
+    Parameters
+    ----------
+    read : Read
+    n_people, n_aside, n_asked : int
+        All, those set aside, and those of them whose choices the weights were fitted on.
+    items : array of ITEM
+        All that were used by those who are not set aside, whether they are published or not.
+    kept : array of bool, shape (n_items,)
+        Which are published.
+    pair_people : array of int64, shape (n_pairs,)
+        Of each published pair, how many people have it.
+    left : Left
+        Why other pairs are not published.
+    n_sequences : int
+        People on whose uses the factors were fitted.
+    quality : Quality or None
+    """
+
+    read: Read
+    n_people: int
+    n_aside: int
+    n_asked: int
+    items: NDArray[Any]
+    kept: NDArray[np.bool_]
+    pair_people: NDArray[np.int64]
+    left: Left
+    n_sequences: int
+    quality: Quality | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +106,28 @@ class Built:
     least_people : int
         How many people must have used an item, or two items together, for it to be published.
     report : dict
-        Counts and fits, for the publisher.
+        Counts and fits, for the publisher; they are written into the pack.
+    evidence : Evidence
     """
 
     arrays: dict[str, NDArray[Any]]
     n_people: int
     least_people: int
     report: dict[str, Any] = field(default_factory=dict)
+    evidence: Evidence | None = None
+
+
+class _Plan(NamedTuple):
+    """What all steps of one build share."""
+
+    spread: Spread
+    progress: Progress
+    say: Callable[[str], None]
+    folder: Path | None
+    least_people: int
+    hyper: Hyper
+    prior: Prior
+    judge: bool
 
 
 def build(
@@ -86,8 +137,9 @@ def build(
     hyper: Hyper | None = None,
     prior: Prior | None = None,
     told: Callable[[str], None] | None = None,
+    judge: bool = False,
 ) -> Built:
-    """Make a pack.
+    """Make a pack from people in memory.
 
     Parameters
     ----------
@@ -100,6 +152,8 @@ def build(
         Of the ranker that the pack is for; None: the one that ships with recsys.
     told : callable, optional
         Called with a line for each step.
+    judge : bool
+        Whether to measure the pack's quality, too, for ``evidence``.
 
     Returns
     -------
@@ -109,76 +163,261 @@ def build(
     Raises
     ------
     InputError
-        When no item has so many people.
+        When no item has so many people, or a time is not finite.
     """
-    say = told or (lambda _: None)
-    everyone = sorted(people, key=lambda person: (_place(person.name), person.name))
-    n_aside = int(len(everyone) * _ASIDE)
-    aside, learnt = everyone[:n_aside], everyone[n_aside:]
-    arrays, report = _learnt_from(learnt, least_people, hyper or Hyper(), say)
-    start = prior or Prior.default()
-    weights, fit = _weights(arrays, aside, start)
-    arrays["weights"] = weights
-    say(f"weights from {fit['choices']:,} choices of {len(aside):,} people: {np.round(weights, 3).tolist()}")
-    report |= {"weights": dict(zip(PACK_FEATURES, weights.tolist(), strict=True)), "people_aside": len(aside), **fit}
-    return Built(arrays, len(everyone), least_people, report)
+    plan = _plan(Here(), None, None, told, least_people, hyper, prior, judge)
+    rows = _rows_of_people(people)
+    return _built(plan, [deal(rows, len(rows), frozenset(["number"]), 1, None)], 1)
 
 
-def _learnt_from(
-    people: Sequence[Person], least_people: int, hyper: Hyper, say: Callable[[str], None]
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Give all of a pack but its weights, and what it was made from."""
-    kept, n_seen = _supported(people, least_people)
-    say(f"{len(kept):,} of {n_seen:,} items were used by {least_people} people or more")
-    number = {item_id: i for i, item_id in enumerate(kept)}
-    histories = [np.array([number[i] for i in person.items if i in number], np.intp) for person in people]
-    counts = np.bincount(np.concatenate(histories), minlength=len(kept)).astype(np.float64)
-    share = counts / counts.sum()
-    pairs, n_pairs = _pairs(histories, share, least_people)
-    say(f"{n_pairs:,} pairs go together")
-    factors = train(histories, share, hyper, lambda epoch, fit: say(f"factors, pass {epoch}: {fit:.4f}"))
-    arrays = {
-        "keys": np.array([key_of(item_id) for item_id in kept], np.uint64),
-        "popular": np.log(share).astype(np.float16),
-        "weights": np.array([1.0, 0.0, 0.0, 1.0]),
-        **_packed(factors, counts),
-        **pairs,
-    }
-    return arrays, {"items": len(kept), "items_seen": n_seen, "pairs": n_pairs, "uses": int(counts.sum())}
+def build_from_logs(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    columns: Columns | None = None,
+    kinds: Sequence[str] = (),
+    least_people: int = LEAST_PEOPLE,
+    hyper: Hyper | None = None,
+    prior: Prior | None = None,
+    told: Callable[[str], None] | None = None,
+    judge: bool = False,
+    spread: Spread | None = None,
+    progress: Progress | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    piece_bytes: int = PIECE_BYTES,
+    work: str | os.PathLike[str] | None = None,
+) -> Built:
+    """Make a pack from tables with a row for each use.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        Files that end in ``.parquet`` or ``.pq`` are Parquet, all others CSV, compressed or not. One person's rows may
+        stand in several.
+    columns : Columns, optional
+    kinds : sequence of str
+        Only rows of these kinds; needs ``columns.kind``. Empty: all.
+    least_people, hyper, prior, told, judge
+        As in :func:`build`.
+    spread : Spread, optional
+        Where the work is done: ``recsys.publish.spread``. None: here for tables up to ``memory_bytes``, in Dask's
+        threads for larger ones.
+    progress : callable, optional
+        Called with the name of a step, how many of its parts are done, and how many there are; from any thread.
+    memory_bytes : int
+        Tables that are larger are laid out in files between the steps, unless a cluster holds them.
+    piece_bytes : int
+        Of a table, that are read at once.
+    work : path, optional
+        Folder for these files; they are deleted at the end. None: the system's folder for temporary files.
+
+    Returns
+    -------
+    Built
+        The same wherever the work is done and however tables are cut; rows of one person and one time stay in the
+        order of the files named.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read or lacks a column, a row has no usable time, or no item has so many people.
+    MissingExtraError
+        Without pandas, pyarrow for Parquet, or Dask for large tables: the extra ``publish``.
+    """
+    if kinds and not (columns and columns.kind):
+        raise InputError("kinds: say which column holds the kind", field="kinds")
+    size = size_of(paths)
+    is_large = size > memory_bytes
+    chosen = spread or (Threads() if is_large else Here())
+    n_buckets = min(1 << max(-(-size // _BUCKET_BYTES) - 1, 0).bit_length(), _BUCKETS)
+    named = columns or Columns()
+    with _folder(work, wanted=is_large and chosen.lays) as folder:
+        plan = _plan(chosen, progress, folder, told, least_people, hyper, prior, judge)
+        pieces = cut(paths, columns=named, piece_bytes=piece_bytes)
+        tasks = [(piece, named, tuple(kinds), n_buckets, folder) for piece in pieces]
+        return _built(plan, chosen.map("reading", read, tasks, plan.progress), n_buckets)
 
 
-def _supported(people: Sequence[Person], least_people: int) -> tuple[list[str], int]:
-    """Give the items that enough people used, in the order of their keys, and how many there are of any."""
-    support: dict[str, int] = {}
+def _plan(
+    spread: Spread,
+    progress: Progress | None,
+    folder: Path | None,
+    told: Callable[[str], None] | None,
+    least_people: int,
+    hyper: Hyper | None,
+    prior: Prior | None,
+    judge: bool,  # noqa: FBT001 (private)
+) -> _Plan:
+    if least_people < 1:
+        raise InputError("least_people is a whole number from 1", field="least_people")
+    say, step = told or (lambda _: None), progress or (lambda *_: None)
+    return _Plan(spread, step, say, folder, least_people, hyper or Hyper(), prior or Prior.default(), judge)
+
+
+@contextmanager
+def _folder(work: str | os.PathLike[str] | None, *, wanted: bool) -> Iterator[Path | None]:
+    if not wanted:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix=".recsys-", dir=work) as folder:
+        yield Path(folder)
+
+
+def _rows_of_people(people: Iterable[Person]) -> NDArray[Any]:
+    parts, number, begin = [np.empty(0, ROW)], dict[str, int](), 0
     for person in people:
-        for item_id in set(person.items):
-            support[item_id] = support.get(item_id, 0) + 1
-    kept = sorted((i for i, n in support.items() if n >= least_people), key=key_of)
-    if not kept:
-        raise InputError(f"no item was used by {least_people} people", field="least_people")
-    if len(set(map(key_of, kept))) < len(kept):
-        raise InputError("two items have the same key: rename one of them", field="people")
-    return kept, len(support)
+        rows = np.empty(len(person.items), ROW)
+        rows["high"], rows["low"] = places_of([person.name])[0]
+        rows["key"] = [number.setdefault(item_id, len(number)) for item_id in person.items]
+        at_us = np.asarray(person.at_s, np.float64) * 1e6
+        if at_us.shape != rows.shape or not (np.abs(at_us) < 2.0**62).all():
+            raise InputError("a time of a use is missing or not finite", field="people")
+        rows["at_us"], rows["order"] = np.rint(at_us), begin + np.arange(len(rows))
+        parts.append(rows)
+        begin += len(rows)
+    rows = np.concatenate(parts)
+    keys, checks = keys_of(list(number))
+    rows["check"] = checks[rows["key"]] if number else 0
+    rows["key"] = keys[rows["key"]] if number else 0
+    return rows
 
 
-def _packed(factors: Factors, counts: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-    """Put the factors into bytes; an item that the pack does not have is taken for one of the rarest."""
+def _built(plan: _Plan, dealt: list[Any], n_buckets: int) -> Built:
+    """Take dealt rows to the pack."""
+    told, whole, items = _whole_people(plan, dealt, n_buckets)
+    dealt.clear()
+    kept = items["people"] >= plan.least_people
+    n_uses = int(items["uses"].sum())
+    if not kept.any():
+        raise InputError(f"no item was used by {plan.least_people} people", field="least_people")
+    plan.say(f"{int(kept.sum()):,} of {len(items):,} items were used by {plan.least_people} people or more")
+    mine = items[kept]
+    near, left = _near(plan, whole, mine, n_uses)
+    plan.say(f"{len(near):,} pairs go together")
+    histories = _histories(plan, whole, mine["key"])
+    share = mine["uses"] / n_uses
+    factors = train(histories, share, plan.hyper, _by_pass(plan))
+    arrays = _packed(mine["key"], share, factors) | _packed_near(near, len(mine))
+    asked = _asked(plan, whole, mine["key"])
+    weights, sets, fit = fitted(arrays, asked, plan.prior, plan.progress)
+    quality = judged(arrays, asked, sets, plan.prior, plan.progress) if plan.judge else None
+    arrays["weights"] = weights
+    plan.say(f"weights from {fit['choices']:,} choices of {len(asked):,} people: {np.round(weights, 3).tolist()}")
+    n_people, n_aside = sum(who.n_people for who, _, _ in whole), sum(who.n_aside for who, _, _ in whole)
+    report = {
+        "items": len(mine),
+        "items_seen": len(items),
+        "pairs": len(near),
+        "uses": int(mine["uses"].sum()),
+        "uses_seen": n_uses,
+        "people_aside": n_aside,
+        "weights": dict(zip(PACK_FEATURES, weights.tolist(), strict=True)),
+        **fit,
+    }
+    evidence = Evidence(
+        told, n_people, n_aside, len(asked), items, kept, near["people"].copy(), left, len(histories), quality
+    )
+    return Built(arrays, n_people, plan.least_people, report, evidence)
+
+
+def _by_pass(plan: _Plan) -> Callable[[int, float], None]:
+    def told(epoch: int, fit: float) -> None:
+        plan.progress("fitting the factors", epoch, plan.hyper.epochs)
+        plan.say(f"factors, pass {epoch}: {fit:.4f}")
+
+    return told
+
+
+def _whole_people(
+    plan: _Plan, dealt: Sequence[Any], n_buckets: int
+) -> tuple[Read, list[tuple[Brought, Any, Any]], NDArray[Any]]:
+    """Bring people together; returns what was read, each bucket's people and uses, and the counts of all items."""
+    spread = plan.spread
+    split = [spread.split(each, n_buckets + 1) for each in dealt]
+    told = _read(spread.gather([parts[0] for parts in split]))
+    tasks = [([parts[b + 1] for parts in split], b, plan.folder) for b in range(n_buckets)]
+    brought = [spread.split(each, 4) for each in spread.map("bringing people together", bring, tasks, plan.progress)]
+    for path in plan.folder.glob("rows-*") if plan.folder else ():
+        path.unlink()
+    who = spread.gather([parts[0] for parts in brought])
+    items = reduced(spread, "adding items", added_items, [parts[3] for parts in brought], plan.progress)
+    plan.say(f"{sum(each.n_people for each in who):,} people, {told.n_uses:,} uses")
+    return told, [(each, parts[1], parts[2]) for each, parts in zip(who, brought, strict=True)], items
+
+
+def _read(parts: Sequence[Read]) -> Read:
+    n_rows, n_uses = sum(part.n_rows for part in parts), sum(part.n_uses for part in parts)
+    if not n_uses:
+        raise InputError("there is no row to learn from", field="paths")
+    forms = frozenset().union(*(part.forms for part in parts))
+    if len(forms) > 1:
+        raise InputError("times are numbers in some rows and dates in others: give them one form", field="paths")
+    first, last = min(part.first_us for part in parts), max(part.last_us for part in parts)
+    return Read(n_rows, n_uses, forms, first, last)
+
+
+def _near(
+    plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], items: NDArray[Any], n_uses: int
+) -> tuple[NDArray[Any], Left]:
+    """Count pairs bucket by bucket, and choose among them range by range of items."""
+    spread, n = plan.spread, len(items)
+    n_ranges = int(np.clip(int(items["beside"].sum()) * _PAIR_BYTES // _RANGE_BYTES + 1, 1, n))
+    filled = np.cumsum(items["beside"]) / max(int(items["beside"].sum()), 1)
+    ranges = np.concatenate([[0], np.searchsorted(filled, np.arange(1, n_ranges) / n_ranges), [n]]).astype(np.int64)
+    kept = spread.shared(items["key"].copy())
+    tasks = [(who, uses, kept, ranges, b, plan.folder) for b, (_, who, uses) in enumerate(whole)]
+    counted = [spread.split(each, n_ranges) for each in spread.map("counting pairs", count_pairs, tasks, plan.progress)]
+    shared = spread.shared(items)
+    chosen = [([parts[r] for parts in counted], shared, n_uses, plan.least_people) for r in range(n_ranges)]
+    found = spread.gather(spread.map("choosing pairs", choose, chosen, plan.progress))
+    for path in plan.folder.glob("pairs-*") if plan.folder else ():
+        path.unlink()
+    left = Left(*(sum(each[i] for _, each in found) for i in range(4)))
+    return np.concatenate([near for near, _ in found]), left
+
+
+def _histories(
+    plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], keys: NDArray[np.uint64]
+) -> list[NDArray[np.int32]]:
+    """Fetch the uses that the factors are fitted on, of the first people by digest that are not set aside."""
+    kept, most, tasks = plan.spread.shared(keys.copy()), plan.hyper.most_people, []
+    for who, people, uses in whole:
+        if who.n_people > who.n_aside and most:
+            tasks.append((people, uses, kept, most))
+            most -= min(who.n_people - who.n_aside, most)
+    given: list[NDArray[np.int32]] = []
+    for rows, n in plan.spread.gather(plan.spread.map("fetching sequences", sequence, tasks, plan.progress)):
+        given += np.split(rows, np.cumsum(n)[:-1])
+    return given
+
+
+def _asked(plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], keys: NDArray[np.uint64]) -> list[Asked]:
+    """Fetch the first people by digest that are set aside."""
+    kept, most, tasks = plan.spread.shared(keys.copy()), ASKED, []
+    for who, people, uses in whole:
+        if who.n_aside and most:
+            tasks.append((people, uses, kept, most))
+            most -= min(who.n_aside, most)
+    found = plan.spread.gather(plan.spread.map("fetching who is set aside", ask, tasks, plan.progress))
+    return [person for some in found for person in some]
+
+
+def _packed(keys: NDArray[np.uint64], share: NDArray[np.float64], factors: Factors) -> dict[str, NDArray[Any]]:
+    """Put what is known of items into bytes; an item that the pack does not have is taken for one of the rarest."""
     into, into_unit = _bytes(factors.into)
     out, out_unit = _bytes(factors.out)
-    rare = np.argsort(counts, kind="stable")[: max(len(counts) // 10, 1)]
+    rare = np.argsort(share, kind="stable")[: max(len(share) // 10, 1)]
     return {
+        "keys": keys.copy(),
+        "popular": np.log(share).astype(np.float16),
+        "weights": np.array([1.0, 0.0, 0.0, 1.0]),
         "into": into,
         "out": out,
         "bias": factors.bias.astype(np.float16),
         "scales": np.array([into_unit, out_unit], np.float32),
         "mix": factors.mix,
         "half_lives": np.array(HALF_LIVES, np.float32),
-        "unknown": np.array([np.log(counts.min() / counts.sum() / 2.0), factors.bias[rare].mean()], np.float32),
+        "unknown": np.array([np.log(share.min() / 2.0), factors.bias[rare].mean()], np.float32),
     }
-
-
-def _place(name: str) -> bytes:
-    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
@@ -186,110 +425,14 @@ def _bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
     return np.rint(values / unit).astype(np.int8), unit
 
 
-def _pairs(
-    histories: Sequence[NDArray[np.intp]], share: NDArray[np.float64], least_people: int
-) -> tuple[dict[str, NDArray[Any]], int]:
-    """Find what is used within a few uses of what, by enough people: the likeliest of each item, and their lifts."""
-    n = len(share)
-    codes, counts, people = _counted(histories, n)
-    of, to = codes // n, codes % n
-    all_of = np.bincount(of, counts, n)
-    likely = counts / (all_of[of] + _SHRUNK)
-    lift = likely / share[to]
-    held = (people >= least_people) & (of != to) & (lift > 1.0)
-    of, to, lift, likely = of[held], to[held], lift[held], likely[held]
-    order = np.lexsort((to, -likely, of))
-    place = np.arange(len(order)) - np.searchsorted(of[order], of[order])
-    order = order[place < _PAIRS]
-    of, to, lift = of[order], to[order], np.log1p(lift[order])
+def _packed_near(near: NDArray[Any], n: int) -> dict[str, NDArray[Any]]:
+    """Put the pairs into bytes: where each item's begin, with what, and the logarithm of one plus the lift."""
+    lift = np.log1p(near["lift"])
     unit = float(lift.max(initial=1.0)) / 255.0
-    begin = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=n))]).astype(np.uint32)
+    begin = np.concatenate([[0], np.cumsum(np.bincount(near["of"], minlength=n))])
     return {
-        "near_begin": begin,
-        "near_item": to.astype(np.uint32),
+        "near_begin": begin.astype(np.uint32),
+        "near_item": near["to"].astype(np.uint32),
         "near_lift": np.rint(lift / unit).astype(np.uint8),
         "near_unit": np.array([unit], np.float32),
-    }, len(order)
-
-
-def _counted(
-    histories: Sequence[NDArray[np.intp]], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Count every pair ``of * n + to`` within the window: the pairs in order, how often, and of how many people."""
-    total = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
-    waiting: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
-    for items in histories:
-        lags = range(1, min(_WINDOW, len(items) - 1) + 1)
-        found = [items[:-lag] * n + items[lag:] for lag in lags] + [items[lag:] * n + items[:-lag] for lag in lags]
-        if not found:
-            continue
-        codes, counts = np.unique(np.concatenate(found), return_counts=True)
-        waiting.append((codes, counts, np.ones(len(codes), np.int64)))
-        if sum(len(part[0]) for part in waiting) > _WAITING:
-            total, waiting = _added([total, *waiting]), []
-    return _added([total, *waiting])
-
-
-def _added(
-    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    codes, counts, people = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    found, where = np.unique(codes, return_inverse=True)
-    each = [np.bincount(where, values, len(found)).astype(np.int64) for values in (counts, people)]
-    return found, each[0], each[1]
-
-
-def _weights(
-    arrays: Mapping[str, NDArray[Any]], people: Sequence[Person], prior: Prior
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Fit the weights of what the pack says of what is new: a conditional logit of which of it comes next.
-
-    The level is the same for all, so its weight stays what it was.
-    """
-    knowledge = Knowledge(Pack(arrays, {}))
-    sets = [z for person in people for z in _sets_of(person, knowledge, prior)]
-    weights = np.array(arrays["weights"])
-    start, fit = weights.copy(), 0.0
-    for _ in range(50 if sets else 0):
-        gradient, information, fit = -_RIDGE * (weights - start), _RIDGE * np.eye(len(weights)), 0.0
-        for z in sets:
-            u = weights @ z
-            p = np.exp(u - u.max())
-            p /= p.sum()
-            mean = z @ p
-            fit += float(np.log(p[0] + 1e-300))
-            gradient = gradient + z[:, 0] - mean
-            information = information + (z * p) @ z.T - np.outer(mean, mean)
-        step = np.linalg.solve(information, gradient)
-        weights = weights + step * min(1.0, 1.0 / np.abs(step).max())
-        if np.abs(step).max() < _STILL:
-            break
-    weights[-1] = start[-1]  # to the bit
-    return weights, {"choices": len(sets), "fit": fit / max(len(sets), 1)}
-
-
-def _sets_of(person: Person, knowledge: Knowledge, prior: Prior) -> list[NDArray[np.float64]]:
-    """Ask before some of a person's choices of what is new: what the pack says of it, and of some that it was not.
-
-    Each array has shape (n_features, n_candidates); the first candidate is the one that was chosen.
-    """
-    rng = np.random.default_rng(np.frombuffer(_place(person.name), np.uint64))
-    state, found, n_items = new_state(prior, Settings()), [], knowledge.pack.n_items
-    rows = knowledge.pack.rows(person.items)
-    new = np.sort(np.unique(np.array(person.items, object).astype(str), return_index=True)[1])[1:]
-    new = new[rows[new] >= 0]
-    if len(new) > _CHOICES_OF_ONE:
-        new = new[np.unique(np.linspace(0, len(new) - 1, _CHOICES_OF_ONE).astype(int))]
-    wanted = set(new.tolist())
-    for position, (item_id, at_s) in enumerate(zip(person.items, person.at_s, strict=True)):
-        if position in wanted:
-            b = state.behaviour
-            told = knowledge.told(b, Pool(slice(0, b.n_slots), b.ids))
-            drawn = np.setdiff1d(
-                rng.choice(n_items, min(_DRAWN, n_items), replace=False), np.append(told.rows[1:], rows[position])
-            )
-            candidates = np.concatenate([rows[position : position + 1], drawn]).astype(np.int32)
-            if len(candidates) > 1:
-                found.append(told.features(candidates, np.ones(len(candidates), np.bool_)))
-        fold(state, Event(round(at_s * 1e6), f"{position:08}", item_id, "click", 0))
-    return found
+    }

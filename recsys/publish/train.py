@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,8 @@ class Hyper:
     people : int
         In one step.
     seed : int
+    most_people : int
+        Whose uses the factors are fitted on, at most: the first by digest, which are people at random.
     """
 
     n_factors: int = 48
@@ -62,6 +64,7 @@ class Hyper:
     dropped: float = 0.3
     people: int = 6
     seed: int = 0
+    most_people: int = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def contexts(history: int) -> Array32:
 
 
 def train(
-    histories: Sequence[NDArray[np.intp]],
+    histories: Sequence[NDArray[np.integer[Any]]],
     share: NDArray[np.float64],
     hyper: Hyper,
     told: Callable[[int, float], None] | None = None,
@@ -91,7 +94,7 @@ def train(
 
     Parameters
     ----------
-    histories : sequence of array of int
+    histories : sequence of array of int32 or another int
         Each person's items, the oldest use first, as numbers below n.
     share : array of float64, shape (n,)
         Of all uses; above 0. Where the biases start.
@@ -132,13 +135,13 @@ def train(
 class _Choices:
     """Some choices of one person: the history (L,), its weights (k, P, L), the places (P,) and items (P,) chosen."""
 
-    items: NDArray[np.intp]
+    items: NDArray[np.integer[Any]]
     weights: Array32
     positions: NDArray[np.intp]
-    targets: NDArray[np.intp]
+    targets: NDArray[np.integer[Any]]
 
 
-def _choices(items: NDArray[np.intp], dropped: float, rng: np.random.Generator) -> _Choices:
+def _choices(items: NDArray[np.integer[Any]], dropped: float, rng: np.random.Generator) -> _Choices:
     """Take the choices of what was new, some of them where there are many, without a part of each history."""
     new = np.sort(np.unique(items, return_index=True)[1])[1:]
     if len(new) > _POSITIONS:

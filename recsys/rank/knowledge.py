@@ -7,7 +7,7 @@ person has used, the person's own log tells more of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, final
 
 import numpy as np
@@ -108,10 +108,16 @@ class PackTold(NamedTuple):
 class Knowledge:
     """A pack as one recommender asks it: where the items of its log and catalogue stand is remembered.
 
+    Parameters
+    ----------
+    pack : Pack
+    rows : mapping of str to int, optional
+        Where items stand that go by other names here than in the pack, -1 for none.
+
     Stability: provisional
     """
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, *, rows: Mapping[str, int] | None = None) -> None:
         a = pack.arrays
         self.pack = pack
         self._into = a["into"]
@@ -119,7 +125,7 @@ class Knowledge:
         self._bias = np.append(a["bias"].astype(np.float32), a["unknown"][1])
         self._popular = np.append(a["popular"].astype(np.float32), a["unknown"][0])
         self._lift = np.expm1(np.arange(256) * float(a["near_unit"][0])).astype(np.float32)
-        self._row_of: dict[str, int] = {}
+        self._row_of: dict[str, int] = dict(rows or {})
         self._behaviour: Behaviour | None = None
         self._slot_rows = np.empty(0, np.int32)
         self._untouched: tuple[Sequence[str], int, NDArray[np.int32]] | None = None

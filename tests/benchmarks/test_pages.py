@@ -19,6 +19,7 @@ from recsys.reports import Metric
 PLAIN = {
     "speed/import", "speed/record", "speed/rank", "speed/recommend", "speed/fold", "speed/forget", "speed/memory",
     "speed/log-length", "speed/wheel", "speed/typical-day", "privacy/residue", "privacy/encryption",
+    "privacy/pack-one-person",
     "size/installed", "size/import", "quality/off-policy", "quality/uci-online-retail-pack",
 }  # fmt: skip
 

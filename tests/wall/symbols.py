@@ -58,6 +58,10 @@ EXPECTED: Final[Mapping[str, Known]] = {
     "libuuid.so*": Known(
         frozenset({"connect", "socket"}), "Python's uuid; it would ask a daemon of the machine for a number"
     ),
+    "_psutil_*": Known(
+        _names("getifaddrs getnameinfo socket"),
+        "Dask's look at the machine; LightGBM imports Dask where it is installed",
+    ),
     "lib_lightgbm.so": Known(
         _names("accept bind connect getifaddrs listen recv send socket"),
         "training on many machines, which recsys.learn.tree_parameters keeps shut",

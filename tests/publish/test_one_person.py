@@ -1,0 +1,178 @@
+"""A pack with one person and without: only what the limit lets differ does, for random logs and each person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys import InputError
+from recsys.prior.pack import key_of
+from recsys.publish import Built, Hyper, Person, build
+from recsys.publish.counting import is_aside, places_of
+
+TINY = Hyper(n_factors=2, epochs=1)
+WINDOW, MOST_PAIRS, SHRUNK = 5, 24, 20.0
+ITEMS = [f"item-{n}" for n in range(6)]
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> tuple[list[Person], int]:
+    """A few people who use a few items, so that many supports stand at the limit, and the limit."""
+    histories = draw(st.lists(st.lists(st.sampled_from(ITEMS), min_size=1, max_size=8), min_size=3, max_size=9))
+    first = draw(st.integers(0, 1000))
+    people = [
+        Person(f"person-{first + n}", items, [1_700_000_000.0 + 60.0 * step for step in range(len(items))])
+        for n, items in enumerate(histories)
+    ]
+    return people, draw(st.integers(2, 4))
+
+
+class Counts:
+    """What one person or some add to each count, by dictionaries: people, uses, uses around, pairs."""
+
+    def __init__(self, people: Sequence[Person]) -> None:
+        self.uses: dict[str, int] = {}
+        self.support: dict[str, int] = {}
+        self.beside: dict[str, int] = {}
+        self.pairs: dict[tuple[str, str], int] = {}
+        self.pair_support: dict[tuple[str, str], int] = {}
+        for person in people:
+            if not is_aside(places_of([person.name])[:, 0])[0]:
+                self._add(person.items)
+
+    def _add(self, items: Sequence[str]) -> None:
+        pairs = [
+            (item, other)
+            for i, item in enumerate(items)
+            for j, other in enumerate(items)
+            if i != j and abs(i - j) <= WINDOW
+        ]
+        for into, what in ((self.uses, items), (self.support, set(items)), (self.beside, [of for of, _ in pairs])):
+            for one in what:
+                into[one] = into.get(one, 0) + 1
+        for into_pairs, which in ((self.pairs, pairs), (self.pair_support, set(pairs))):
+            for pair in which:
+                into_pairs[pair] = into_pairs.get(pair, 0) + 1
+
+    def items(self, least: int) -> set[str]:
+        return {item for item, n in self.support.items() if n >= least}
+
+    def lift(self, pair: tuple[str, str]) -> float:
+        of, to = pair
+        return self.pairs[pair] / (self.beside[of] + SHRUNK) * sum(self.uses.values()) / self.uses[to]
+
+
+def published(people: Sequence[Person], least: int) -> tuple[set[str], dict[tuple[str, str], float], Built | None]:
+    """The items and pairs of a pack, named, with the pairs' lifts; nothing when no item has the people."""
+    try:
+        built = build(people, least_people=least, hyper=TINY)
+    except InputError:
+        return set(), {}, None
+    a = built.arrays
+    names = {key_of(item): item for item in ITEMS}
+    items = [names[key] for key in a["keys"].tolist()]
+    of = np.repeat(np.arange(len(items)), np.diff(a["near_begin"].astype(np.int64)))
+    lifts = np.expm1(a["near_lift"] * float(a["near_unit"][0]))
+    pairs = zip(of.tolist(), a["near_item"].tolist(), lifts.tolist(), strict=True)
+    return set(items), {(items[i], items[j]): lift for i, j, lift in pairs}, built
+
+
+@given(crowds())
+def test_without_one_person_only_what_the_limit_lets_differ_does(drawn: tuple[list[Person], int]) -> None:
+    people, least = drawn
+    everybody = Counts(people)
+    items, pairs, built = published(people, least)
+    assert items == everybody.items(least)
+    assert all(everybody.pair_support[pair] >= least for pair in pairs)
+    for person in people:
+        others = [other for other in people if other is not person]
+        without, mine = Counts(others), Counts([person])
+        items_without, pairs_without, built_without = published(others, least)
+        # An item is there with the person and not without only if it has just as many people as it must.
+        assert items_without == without.items(least)
+        assert items_without <= items
+        assert all(everybody.support[item] == least and item in mine.support for item in items - items_without)
+        for pair in pairs.keys() ^ pairs_without.keys():
+            crosses = everybody.pair_support.get(pair, 0) >= least > without.pair_support.get(pair, 0)
+            assert crosses or (everybody.lift(pair) > 1.0) != (without.lift(pair) > 1.0)
+            assert pair in pairs or not crosses, "one person more takes no pair away for want of people"
+        assert_counts_differ_by_one_person(everybody, without, mine)
+        assert_published_counts(built, everybody)
+        assert_published_counts(built_without, without)
+
+
+def assert_counts_differ_by_one_person(everybody: Counts, without: Counts, mine: Counts) -> None:
+    for name in ("uses", "support", "beside", "pairs", "pair_support"):
+        of_all, of_others, of_mine = (getattr(counts, name) for counts in (everybody, without, mine))
+        assert of_all == {one: of_others.get(one, 0) + of_mine.get(one, 0) for one in of_others.keys() | of_mine.keys()}
+
+
+def assert_published_counts(built: Built | None, counts: Counts) -> None:
+    """What the pack publishes of counts is what the slow twin counts, to the precision of its numbers."""
+    if built is None:
+        return
+    a, names = built.arrays, {key_of(item): item for item in ITEMS}
+    items = [names[key] for key in a["keys"].tolist()]
+    n_uses = sum(counts.uses.values())
+    expected = np.log([counts.uses[item] / n_uses for item in items]).astype(np.float16)
+    np.testing.assert_array_equal(a["popular"], expected)
+    assert built.report["uses_seen"] == n_uses
+    assert built.evidence is not None
+    held = built.evidence.items[built.evidence.kept]
+    for item, row in zip(items, held, strict=True):
+        assert (row["people"], row["uses"], row["beside"]) == (
+            counts.support[item],
+            counts.uses[item],
+            counts.beside.get(item, 0),
+        )
+    least = built.least_people
+    lifts = {
+        pair: counts.lift(pair)
+        for pair, n in counts.pair_support.items()
+        if n >= least and pair[0] != pair[1] and counts.lift(pair) > 1.0
+    }
+    of = np.repeat(np.arange(len(items)), np.diff(a["near_begin"].astype(np.int64)))
+    got = {
+        (items[i], items[j]): lift
+        for i, j, lift in zip(of.tolist(), a["near_item"].tolist(), a["near_lift"].tolist(), strict=True)
+    }
+    unit = float(a["near_unit"][0])
+    assert got.keys() == lifts.keys()
+    assert all(abs(got[pair] * unit - np.log1p(lift)) <= unit for pair, lift in lifts.items())
+
+
+def test_an_item_at_the_limit_takes_nothing_else_along() -> None:
+    """When it drops out, the pairs of all others stay as they were: its uses keep their places in the windows."""
+    rare = [
+        Person(f"r{n}", ["rare", *(f"i{k}" for k in range(4)), "far"], [60.0 * k for k in range(6)]) for n in range(9)
+    ]
+    names = [person for person in rare if not is_aside(places_of([person.name])[:, 0])[0]]
+    with_it, without = (
+        build(some, least_people=len(names), hyper=TINY) for some in (names, [*names[1:], _dull(names[0])])
+    )
+    keys = [set(built.arrays["keys"].tolist()) for built in (with_it, without)]
+    assert keys[0] - keys[1] == {key_of("rare")}
+    assert with_it.evidence is not None
+    assert without.evidence is not None
+    assert (with_it.evidence.left.seen, without.evidence.left.seen) == (30, 20)
+
+
+def _dull(person: Person) -> Person:
+    return person._replace(items=["dull", *person.items[1:]])
+
+
+def test_who_is_set_aside_goes_by_the_own_name_alone() -> None:
+    names = [f"person-{n}" for n in range(4000)]
+    aside = is_aside(places_of(names)[:, 0])
+    assert 0.13 < aside.mean() < 0.17
+    assert is_aside(places_of(names[:7])[:, 0]).tolist() == aside[:7].tolist()
+
+
+@pytest.mark.parametrize("least", [0, -1])
+def test_a_limit_below_one_is_refused(least: int) -> None:
+    with pytest.raises(InputError, match="from 1"):
+        build([], least_people=least)
