@@ -288,7 +288,7 @@ def _sets_of(person: Person, knowledge: Knowledge, prior: Prior) -> list[NDArray
             drawn = np.setdiff1d(
                 rng.choice(n_items, min(_DRAWN, n_items), replace=False), np.append(told.rows[1:], rows[position])
             )
-            candidates = np.concatenate([rows[position : position + 1], drawn]).astype(np.int32)
+            candidates = np.concatenate([rows[position : position + 1], drawn]).astype(np.intp)
             if len(candidates) > 1:
                 found.append(told.features(candidates, np.ones(len(candidates), np.bool_)))
         fold(state, Event(round(at_s * 1e6), f"{position:08}", item_id, "click", 0))
