@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from recsys import InputError, Item, Recommender
 from recsys.inputs import item_of
+from recsys.learn import index as index_module
 from recsys.learn.content import N_BUCKETS, Embedder, tokens, vector_of
 from recsys.learn.index import Content, Index
 from tests.learn.histories import examples
@@ -58,6 +61,31 @@ def test_the_index_depends_on_what_is_there_and_not_on_how_it_came(
         if asked:
             content.index()
     assert told(content.index()) == told(Content(sorted(there.values(), key=lambda item: item.id)).index())
+
+
+@pytest.mark.parametrize("limits", [{}, {"_LATE": 0, "_LATE_PART": 10**9}, {"_LATE": 10**9}, {"_DEAD": 0}])
+def test_a_catalogue_that_changes_item_by_item_says_what_one_that_is_read_at_once_says(
+    limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many tags, with rows posted late or at once, with dead rows left or put together."""
+    for name, value in limits.items():
+        monkeypatch.setattr(index_module, name, value)
+    rng, there, content = random.Random(5), dict[str, Item](), Content()
+    for step in range(300):
+        item_id = f"i{rng.randrange(90)}"
+        if rng.random() < 0.3:
+            content.drop([item_id])
+            there.pop(item_id, None)
+        else:
+            words, tags = rng.choices("abcdefghij", k=4), rng.sample(range(30), rng.choice((0, 1, 3, 9)))
+            number = {"year": rng.randrange(40), **({"created": 1e9 + step} if step % 3 else {})}
+            there[item_id] = Item(item_id, " ".join(words), tuple(f"t{tag}" for tag in tags), number)
+            content.put([there[item_id]])
+        if step % 7 == 0:
+            assert told(content.index()) == told(Content(there.values()).index())
+    index = content.index()
+    assert len(index.ids) == index.n_rows == len(index.length)
+    assert index.n_rows - index.n_items <= max(index_module._DEAD, index.n_items // 4)
 
 
 def test_words_are_hashed_the_same_in_every_process() -> None:
