@@ -6,18 +6,26 @@ pack's factors lie around the same kinds, and popularity follows Zipf's law too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.report import Cell, Result, Table
+from benchmarks.timing import in_turns
 from benchmarks.world import SEED, START_S, item_id
 from recsys.prior.pack import key_of, write
+from recsys.recommender import Recommender
 
-__all__ = ["made_up_pack", "stock", "uses"]
+__all__ = ["ASKED_S", "SCENARIOS", "asker", "made_up_pack", "stock", "stocked", "uses"]
+
+ASKED_S = START_S + 3_600 * 400  # after all uses
 
 _KINDS = 60
 _WORDS, _OF_A_KIND = 20_000, 400  # of the language, and of each kind
@@ -114,3 +122,78 @@ def _pairs(kinds: NDArray[np.intp], rng: np.random.Generator) -> tuple[NDArray[n
         if len(members):
             item[members] = members[rng.integers(0, len(members), (len(members), _PAIRS))]
     return np.sort(item, axis=1).ravel(), rng.integers(40, 255, n * _PAIRS).astype(np.uint8)
+
+
+@contextmanager
+def stocked(what: str, n_items: int, n_events: int = 300) -> Iterator[Recommender]:
+    """Give a recommender of a large catalogue, after some uses: with ``content``, with a ``pack``, or with ``both``."""
+    with TemporaryDirectory(prefix="recsys-bench-") as into:
+        prior = None if what == "content" else made_up_pack(Path(into) / "app.pack", n_items)
+        with Recommender(":memory:", prior=prior) as rec:
+            items = stock(n_items)
+            rec.add(({"id": item["id"]} for item in items) if what == "pack" else items)
+            rec.record_many(uses(n_events, n_items))
+            rec.recommend(10, at=ASKED_S)
+            yield rec
+
+
+def asker(rec: Recommender, **asked: Any) -> Callable[[int], object]:
+    """Return a call that asks for ten of everything, each round a minute later."""
+    return lambda i: rec.recommend(10, at=ASKED_S + 60 * i, **asked)
+
+
+def large(data: Path | None, *, quick: bool) -> Result:
+    """Time what else is asked of large catalogues with content."""
+    del data
+    rows: list[tuple[Cell, ...]] = []
+    for n_items in (300,) if quick else (10_000, 100_000):
+        n = 3 if quick else 30
+        with stocked("content", n_items) as rec:
+            rows += [(f"{what}, {n_items:,} items", *_ms(call, n)) for what, call in _calls(rec, n_items).items()]
+            many = list(stock(n_items, first=n_items, n_more=min(10_000, n_items)))
+            started = time.perf_counter()
+            rec.add(many)
+            rows.append((f"add {len(many):,} more, {n_items:,} items", (time.perf_counter() - started) * 1e3, None))
+    columns = ("what", "p50 [ms]", "p99 [ms]")
+    note = "With titles, tags and numbers. The table of budgets says nothing of these, so there is no aim."
+    table = Table("medians of single calls, one core", columns, rows, [note], plot=None)
+    return Result("speed/large-catalogue", [table], {"world": SEED}, quick)
+
+
+SCENARIOS: Mapping[str, Callable[..., Result]] = {"speed/large-catalogue": large}
+
+
+def _calls(rec: Recommender, n_items: int) -> dict[str, Callable[[int], object]]:
+    some = list(stock(n_items, first=n_items, n_more=200))
+    best = rec.recommend(1, at=ASKED_S).item_ids[0]
+    tag = str(next(stock(n_items, first=int(best.rpartition("-")[2])))["tags"][0])  # type: ignore[index]
+
+    def after_a_use(i: int) -> object:
+        rec.record(item_id(17 * i % n_items), "play", at=ASKED_S + 60 * i)
+        return rec.recommend(10, at=ASKED_S + 60 * i + 30)
+
+    def after_one_more(i: int) -> object:
+        rec.add([some[100 + i]])
+        return rec.recommend(10, at=ASKED_S + 60 * i)
+
+    def after_one_less(i: int) -> object:
+        rec.remove([str(some[i]["id"])])
+        return rec.recommend(10, at=ASKED_S + 60 * i)
+
+    return {
+        "recommend(10)": asker(rec),
+        "recommend(10), caps that leave a tag out": asker(rec, caps={tag: 0}),
+        "recommend(10), diversity 0.3": asker(rec, diversity=0.3),
+        "recommend(10), explore 1": asker(rec, explore=1.0, seed=1),
+        "similar": lambda i: rec.similar(item_id(i)),
+        "explain": lambda i: rec.explain(item_id(i), at=ASKED_S),
+        "add one": lambda i: rec.add([some[i]]),
+        "add one and recommend(10)": after_one_more,
+        "remove one and recommend(10)": after_one_less,
+        "record and recommend(10)": after_a_use,
+    }
+
+
+def _ms(call: Callable[[int], object], n: int) -> tuple[float, float]:
+    (timed,) = in_turns([call], n, warm_up=2)
+    return timed.p50_us / 1e3, timed.p99_us / 1e3
