@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -164,13 +165,14 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {"speed/large-catalogue": large
 
 
 def _calls(rec: Recommender, n_items: int) -> dict[str, Callable[[int], object]]:
-    some = list(stock(n_items, first=n_items, n_more=200))
+    some, numbers = list(stock(n_items, first=n_items, n_more=200)), count()
     best = rec.recommend(1, at=ASKED_S).item_ids[0]
     tag = str(next(stock(n_items, first=int(best.rpartition("-")[2])))["tags"][0])  # type: ignore[index]
 
-    def after_a_use(i: int) -> object:
-        rec.record(item_id(17 * i % n_items), "play", at=ASKED_S + 60 * i)
-        return rec.recommend(10, at=ASKED_S + 60 * i + 30)
+    def after_a_use(_: int) -> object:
+        n = next(numbers)  # in the order of time: rounds of warming up come first and have the later numbers
+        rec.record(item_id(17 * n % n_items), "play", at=ASKED_S + 60 * n)
+        return rec.recommend(10, at=ASKED_S + 60 * n + 30)
 
     def after_one_more(i: int) -> object:
         rec.add([some[100 + i]])
