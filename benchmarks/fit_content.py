@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import Log, data_folder, load, load_items
-from recsys.learn.content import Content, Sets
 from recsys.learn.fold import fold, new_state
+from recsys.learn.index import Content
 from recsys.prior import Prior
 from recsys.rank.likeness import CONTENT_FEATURES, Likeness, default_weights
 from recsys.settings import Settings
@@ -63,21 +63,22 @@ class Plain:
         words = [[*re.findall(r"\w\w+", item.title.lower()), *(f"#{tag}" for tag in item.tags)] for item in items]
         number = {word: i for i, word in enumerate(sorted({word for of_item in words for word in of_item}))}
         self._n_words = len(number)
-        self._sets = Sets.of([np.array(sorted({number[w] for w in some}), np.int32).tobytes() for some in words])
-        members = self._sets.members[:-1]
+        each = [np.array(sorted({number[w] for w in some}), np.intp) for some in words]
+        self._members = members = np.concatenate([*each, np.empty(0, np.intp)])
+        n_each = np.array([len(some) for some in each], np.intp)
+        self._end = n_each.cumsum()
         idf = np.log((1.0 + len(items)) / (1.0 + np.bincount(members, minlength=len(number)))) + 1.0
         self._values = idf[members]
-        self._of = np.arange(len(items)).repeat(self._sets.n_each)
+        self._of = np.arange(len(items)).repeat(n_each)
         self._values /= np.sqrt(np.maximum(np.bincount(self._of, self._values**2, len(items)), 1e-9))[self._of]
 
     def score(self, rows: Sequence[int]) -> NDArray[np.float32]:
         """Give every item's cosine to the mean of some, up to its length."""
         mean = np.zeros(self._n_words)
         for row in rows:
-            some = slice(int(self._sets.begin[row]), int(self._sets.begin[row] + self._sets.n_each[row]))
-            mean[self._sets.members[some]] += self._values[some]
-        members = self._sets.members[:-1]
-        return np.bincount(self._of, self._values * mean[members], len(self._sets.begin)).astype(np.float32)
+            some = slice(int(self._end[row - 1]) if row else 0, int(self._end[row]))
+            mean[self._members[some]] += self._values[some]
+        return np.bincount(self._of, self._values * mean[self._members], len(self._end)).astype(np.float32)
 
 
 def choices_of(logs: Sequence[Log], items: Sequence[Item], *, plain: bool = False) -> list[Choice]:

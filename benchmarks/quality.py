@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import films, shop
+from benchmarks import candidates, films, shop
 from benchmarks.baskets import REPEATS_METRIC, replay_baskets
 from benchmarks.data import RETAIL_SEED, Log, MissingDataError, data_folder, load
 from benchmarks.jobs import Models, by_name
@@ -178,6 +178,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "quality/off-policy": off_policy,
     **films.SCENARIOS,
     **shop.SCENARIOS,
+    **candidates.SCENARIOS,
 }
 
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import contenders, day, growth
+from benchmarks import contenders, day, growth, large
 from benchmarks.fresh import fresh_processes, resident_mb
 from benchmarks.lived import N_FEATURES, folder, lived, past, product, ranker, recommender, recorder, sorter
 from benchmarks.report import Cell, Result, Table
@@ -101,7 +101,15 @@ def recommend(data: Path | None, *, quick: bool) -> Result:
             ours, baseline = in_turns([recommender(rec, n_events), product(n_items)], n, warm_up=3)
         what = f"recommend(10), catalogue of {n_items:,}"
         rows.append(_row(what, ours, f"X @ w, ({n_items:,}, {N_FEATURES})", baseline, BUDGETS["recommend"]))
-    return _result("recommend", _TIMED, rows, ["Up to 10,000 events in the log."], quick=quick)
+        for what in ("content", "pack", "both"):
+            with large.stocked(what, n_items) as rec:
+                ours, baseline = in_turns([large.asker(rec), product(n_items)], max(n // 4, 10), warm_up=3)
+            named = (
+                f"the same with {'content and a pack' if what == 'both' else f'a {what}' if what == 'pack' else what}"
+            )
+            rows.append(_row(named, ours, f"X @ w, ({n_items:,}, {N_FEATURES})", baseline, BUDGETS["recommend"]))
+    notes = ["Up to 10,000 events in the log, 300 where there is content or a pack; all items are scored."]
+    return _result("recommend", _TIMED, rows, notes, quick=quick)
 
 
 def fold(data: Path | None, *, quick: bool) -> Result:
@@ -226,6 +234,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     **contenders.SCENARIOS,
     **growth.SCENARIOS,
     **day.SCENARIOS,
+    **large.SCENARIOS,
 }
 
 

@@ -57,7 +57,8 @@ class Recommender(Duties):
     embedder : callable, optional
         ``embedder(texts) -> array of float, shape (n, d)``: the host's own vectors of titles and descriptions, which
         then say how alike items are, together with their words. Asked when an answer first needs it, about all texts
-        that it was not asked about before; must not call the recommender. Items with a ``vector`` need none.
+        that it was not asked about before; must not call the recommender. Items with a ``vector`` need none. Where it
+        fails there is a ``RuntimeWarning``, and items go on without its vectors until the catalogue changes.
 
     Raises
     ------

@@ -17,6 +17,8 @@ from recsys.rank.candidates import Pool
 
 __all__ = ["Placed", "place"]
 
+_BLOCK: Final = 64
+_FEW: Final = 256
 _OPEN: Final = 1e-12  # keeps logarithms of uniform draws finite
 
 Placed = tuple[str, int, float, float]  # item id, column, score, propensity
@@ -57,27 +59,47 @@ def _best_untouched(shared: float, pool: Pool, k: int) -> list[tuple[float, str,
     """Give the ``k`` best untouched as ``_best`` does, in no order."""
     if not pool.told:
         return [(-shared, item_id, 0) for item_id in pool.untouched[:k]]
-    scores, n = pool.added_untouched() + shared, len(pool.untouched)
-    chosen: NDArray[np.intp] = np.arange(n)
-    if k < n:
-        chosen = (scores >= np.partition(scores, n - k)[n - k]).nonzero()[0] if k else chosen[:0]
+    scores = pool.added_untouched()
+    scores += shared
+    chosen = _at_least(scores, k)
+    if len(chosen) > k > 0:  # of equals the first are enough: ids ascend
+        of_chosen = scores[chosen]
+        least = np.partition(of_chosen, len(chosen) - k)[len(chosen) - k]
+        chosen = np.concatenate([chosen[of_chosen > least], chosen[of_chosen == least][:k]])
     return [(-s, pool.untouched[i], 0) for s, i in zip(scores[chosen].tolist(), chosen.tolist(), strict=True)]
 
 
 def _best(scores: NDArray[np.float64], k: int, pool: Pool) -> list[tuple[float, str, int]]:
     """Give the ``k`` greatest as ``(-score, id, column)``, sorted; minus infinity is left out."""
-    n = len(scores)
-    if not k:
-        return []
-    if k < n:
-        threshold = np.partition(scores, n - k)[n - k]
-        columns = (scores >= threshold if threshold > -np.inf else scores > -np.inf).nonzero()[0]
-    else:
-        columns = (scores > -np.inf).nonzero()[0]
+    columns = _at_least(scores, k)
+    columns = columns[scores[columns] > -np.inf]
     ids = pool.ids
     found = [(-s, ids[c], c) for s, c in zip(scores[columns].tolist(), columns.tolist(), strict=True)]
     found.sort()
     return found[:k]
+
+
+def _at_least(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """Give where the ``k`` greatest stand, and what equals the last of them, and a few more. O(n + k).
+
+    The ``k``-th greatest of the maxima of blocks is no greater than the ``k``-th greatest of all.
+    """
+    n = len(scores)
+    n_blocks = max(n // _BLOCK, 1)
+    if not 0 < k < n:
+        return np.arange(n if k else 0)
+    if k < n_blocks:
+        maxima = scores[: n_blocks * _BLOCK].reshape(_BLOCK, n_blocks).max(axis=0)
+        least = np.partition(maxima, n_blocks - k)[n_blocks - k]
+        some: NDArray[np.intp] = (scores >= least).nonzero()[0]
+        if least > -np.inf:
+            return some if len(some) <= _FEW else some[_at_least_exactly(scores[some], k)]
+    return _at_least_exactly(scores, k)
+
+
+def _at_least_exactly(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    n = len(scores)
+    return (scores >= np.partition(scores, n - k)[n - k]).nonzero()[0] if k < n else np.arange(n)
 
 
 def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed: int | None) -> list[Placed]:
@@ -86,7 +108,6 @@ def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed
     column = np.array(order + [0] * len(pool.untouched), np.intp)
     if not len(column):
         return []
-    names = [pool.ids[c] for c in order] + list(pool.untouched)
     score = scores[column]
     if pool.told and pool.untouched:
         score[len(order) :] += pool.added_untouched()
@@ -99,7 +120,12 @@ def _drawn(pool: Pool, scores: NDArray[np.float64], k: int, explore: float, seed
     propensity = np.exp(utility[drawn] - left)
     tiny = np.finfo(np.float64).tiny
     return [
-        (names[i], int(column[i]), float(score[i]), min(max(p, tiny), 1.0))
+        (
+            pool.ids[order[i]] if i < len(order) else pool.untouched[i - len(order)],
+            int(column[i]),
+            float(score[i]),
+            min(max(p, tiny), 1.0),
+        )
         for i, p in zip(drawn.tolist(), propensity.tolist(), strict=True)
     ]
 

@@ -7,7 +7,6 @@ features stands for all of them, so a catalogue costs what its touched part cost
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from recsys.errors import InputError
 from recsys.inputs import VECTOR_MARK
 from recsys.learn.behaviour import Behaviour
+from recsys.rank.rest import Rest, Untouched, among
 from recsys.types import Item
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from recsys.rank.likeness import Likeness
     from recsys.rank.told import Told
 
-__all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "among", "everything_known", "given", "steered"]
+__all__ = ["STEER_STRENGTH", "Catalogue", "Pool", "everything_known", "given", "steered"]
 
 STEER_STRENGTH: Final = 4.0  # what a steer of 1 adds to a score: odds of about 55 to 1
 
@@ -84,8 +84,9 @@ class Catalogue:
         self.items: dict[str, Item] = {}
         self.removed: set[str] = set()
         self._by_tag: dict[str, set[str]] | None = None
-        self._untouched: list[str] | None = None
+        self._untouched: Untouched | None = None
         self._n_slots = 0
+        self._slots: Mapping[str, int] = {}  # as of when the untouched were asked for
         self._likeness: Likeness | None = None
         self.described = False  # whether any item ever said more than its id
         self.version = 0  # of the items: another one whenever they change
@@ -107,14 +108,20 @@ class Catalogue:
             raise InputError("vector: as many numbers are needed for every item", field="vector")
 
     def put(self, items: Collection[Item]) -> None:
-        """Add or replace items. O(items)."""
-        for item in items:
+        """Add or replace items. O(items), and what is kept in order of the ids moves, in C."""
+        changed = [item for item in items if self.items.get(item.id) != item or item.id in self.removed]
+        for item in changed:
             self.items[item.id] = item
             self.removed.discard(item.id)
             self.described = self.described or _says(item)
+        if not changed:
+            return
         if self._likeness is not None:
-            self._likeness.content.put(items)
-        self._by_tag = self._untouched = None
+            self._likeness.content.put(changed)
+        if self._untouched is not None:
+            slots = self._slots
+            self._untouched.add({item.id for item in changed if item.id not in slots})
+        self._by_tag = None
         self.version += 1
 
     def drop(self, ids: Collection[str], tombstones: Collection[str]) -> None:
@@ -125,13 +132,15 @@ class Catalogue:
         self.removed.update(tombstones)
         if self._likeness is not None:
             self._likeness.content.drop(ids)
-        self._by_tag = self._untouched = None
+        if self._untouched is not None:
+            self._untouched.discard(ids)
+        self._by_tag = None
         self.version += 1
 
     def likeness(self, embedder: Embedder | None = None) -> Likeness | None:
         """Give the items' content, read at the first call; None when none says more than its id."""
         if self._likeness is None and self.described:
-            from recsys.learn.content import Content
+            from recsys.learn.index import Content
             from recsys.rank.likeness import Likeness
 
             self._likeness = Likeness(Content(self.items.values(), embedder))
@@ -155,21 +164,20 @@ class Catalogue:
                     self._by_tag.setdefault(name, set()).add(item.id)
         return self._by_tag.get(tag, ())
 
-    def untouched(self, behaviour: Behaviour) -> list[str]:
-        """Give the items without a slot, sorted. O(1) amortised; O(n log n) after the catalogue changed."""
+    def untouched(self, behaviour: Behaviour) -> Rest:
+        """Give the items without a slot, sorted by id. O(1) amortised; O(n log n) when slots were given anew."""
         if self._untouched is None or self._n_slots > behaviour.n_slots:
-            self._untouched = sorted(self.items.keys() - behaviour.slots.keys())
-        else:
-            for item_id in behaviour.ids[self._n_slots :]:
-                at = bisect_left(self._untouched, item_id)
-                if at < len(self._untouched) and self._untouched[at] == item_id:
-                    del self._untouched[at]
-        self._n_slots = behaviour.n_slots
-        return self._untouched
+            self._untouched = Untouched(self.items.keys() - behaviour.slots.keys())
+        elif self._n_slots < behaviour.n_slots:
+            self._untouched.discard(behaviour.ids[self._n_slots :])
+        self._n_slots, self._slots = behaviour.n_slots, behaviour.slots
+        return Rest(self._untouched)
 
     def forget_slots(self) -> None:
         """Say that slots were given anew: the state was rebuilt."""
-        self._untouched = None
+        self._untouched, self._slots = None, {}
+        if self._likeness is not None:
+            self._likeness.forget()
 
 
 def given(item_ids: Sequence[str], behaviour: Behaviour, catalogue: Catalogue, steers: Mapping[str, float]) -> Pool:
@@ -198,27 +206,15 @@ def everything_known(
     allowed[0] = False
     for item_id in (*catalogue.removed, *exclude):
         allowed[b.slots.get(item_id, 0)] = False
-    untouched: Sequence[str] = catalogue.untouched(b)
-    if exclude:
-        untouched = _without(untouched, exclude)
+    untouched = catalogue.untouched(b).without(exclude)
     if where is not None:
         for slot in np.flatnonzero(allowed):
             allowed[slot] = bool(where(_item(catalogue, b.ids[slot])))
-        untouched = [item_id for item_id in untouched if where(catalogue.items[item_id])]
+        items, n = catalogue.items, len(untouched)
+        untouched = untouched.kept(np.fromiter((bool(where(items[i])) for i in untouched), np.bool_, n))
     if not steers:
         return Pool(slice(0, b.n_slots), b.ids, allowed, untouched)
     return _with_steers(b, allowed, untouched, steered(catalogue, steers))
-
-
-def _without(untouched: Sequence[str], exclude: Collection[str]) -> Sequence[str]:
-    present = {item_id for item_id in exclude if among(item_id, untouched)}
-    return [item_id for item_id in untouched if item_id not in present] if present else untouched
-
-
-def among(item_id: str, ordered: Sequence[str]) -> bool:
-    """Whether an id is in a sorted list. O(log n)."""
-    at = bisect_left(ordered, item_id)
-    return at < len(ordered) and ordered[at] == item_id
 
 
 def _has_vector(item: Item) -> bool:
@@ -234,9 +230,7 @@ def _item(catalogue: Catalogue, item_id: str) -> Item:
     return catalogue.items.get(item_id) or Item(item_id)
 
 
-def _with_steers(
-    b: Behaviour, allowed: NDArray[np.bool_], untouched: Sequence[str], by_id: Mapping[str, float]
-) -> Pool:
+def _with_steers(b: Behaviour, allowed: NDArray[np.bool_], untouched: Rest, by_id: Mapping[str, float]) -> Pool:
     """Give steered items columns of their own, also those that are untouched, or no candidates at all."""
     apart = sorted(item_id for item_id in by_id if item_id not in b.slots)
     slots = np.concatenate([np.arange(b.n_slots), np.zeros(len(apart), np.intp)])
@@ -244,9 +238,7 @@ def _with_steers(
     offsets = np.array([by_id.get(item_id, 0.0) for item_id in ids])
     offsets[0] = 0.0
     own = np.array([among(item_id, untouched) for item_id in apart], np.bool_)
-    gone = set(apart)
-    rest = [item_id for item_id in untouched if item_id not in gone]
-    return Pool(slots, ids, np.concatenate([allowed, own]), rest, offsets)
+    return Pool(slots, ids, np.concatenate([allowed, own]), untouched.without(apart), offsets)
 
 
 def steered(catalogue: Catalogue, steers: Mapping[str, float]) -> dict[str, float]:

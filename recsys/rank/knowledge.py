@@ -17,6 +17,7 @@ from recsys.learn.behaviour import Behaviour
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import LASTS, Pack
 from recsys.rank.candidates import Pool
+from recsys.rank.rest import rows_of
 from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["PACK_GROUPS", "Knowledge", "PackTold"]
@@ -33,25 +34,28 @@ class PackTold(NamedTuple):
 
     Parameters
     ----------
-    dense : array of float32, shape (4, n + 1)
-        Taste, nearness, popularity, and the level, which is the same for all: minus the logarithm of the mean of the
-        exponentials of what the others say, so that all unused items together are as likely as the model has them.
+    dense : tuple of array of float32, shape (n + 1,)
+        Taste, nearness, popularity.
+    level : float
+        The fourth feature, the same for all: minus the logarithm of the mean of the exponentials of what the others
+        say, so that all unused items together are as likely as the model has them.
     weights : array of float64, shape (4,)
     total : array of float64, shape (n + 1,)
         Their weighted sum.
-    rows : array of int32, shape (n_columns,)
+    rows : array of int, shape (n_columns,)
         Of the pool's columns in the pack, -1 for what it does not have.
     unused : array of bool, shape (n_columns,)
         Which columns were never used.
-    rows_untouched : array of int32, shape (n_untouched,)
+    rows_untouched : array of int, shape (n_untouched,)
     """
 
-    dense: NDArray[np.float32]
+    dense: tuple[NDArray[np.float32], ...]
+    level: float
     weights: NDArray[np.float64]
     total: NDArray[np.float64]
-    rows: NDArray[np.int32]
+    rows: NDArray[np.intp]
     unused: NDArray[np.bool_]
-    rows_untouched: NDArray[np.int32]
+    rows_untouched: NDArray[np.intp]
 
     @property
     def names(self) -> Sequence[str]:
@@ -70,12 +74,13 @@ class PackTold(NamedTuple):
 
     def offsets_untouched(self) -> NDArray[np.float64]:
         """Give what is added to the score of each untouched candidate, shape (n_untouched,)."""
-        given: NDArray[np.float64] = self.total[self.rows_untouched]
+        given: NDArray[np.float64] = self.total.take(self.rows_untouched)
         return given
 
-    def features(self, rows: NDArray[np.int32], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def features(self, rows: NDArray[np.intp], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Give the features of some candidates, shape (4, n); nothing is said of what was used."""
-        return (self.dense[:, rows] * unused).astype(np.float64)
+        said = [*(feature.take(rows).astype(np.float64) for feature in self.dense), np.full(len(rows), self.level)]
+        return np.array(said) * unused
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.float64]:
         """Give the features of some candidates, shape (4, n); ``places`` among the untouched, -1 for a column's."""
@@ -97,11 +102,10 @@ class PackTold(NamedTuple):
         among = slice(None) if allowed is None else allowed
         rows, unused = self.rows[among], self.unused[among]
         n, n_untouched = len(rows), len(self.rows_untouched)
-        n_rows = self.dense.shape[1]
-        how_often = np.bincount(rows[unused] % n_rows, minlength=n_rows)  # -1 stands for the last row
-        how_often += np.bincount(self.rows_untouched % n_rows, minlength=n_rows)
-        given: NDArray[np.float64] = self.dense.astype(np.float64) @ how_often
-        return given / max(n + n_untouched, 1)
+        times = np.bincount(self.rows_untouched + 1, minlength=len(self.total)).astype(np.float64)  # -1 comes first
+        np.add.at(times, rows[unused] + 1, 1.0)
+        sums = [float(np.einsum("i,i", one[:-1], times[1:])) + float(one[-1]) * float(times[0]) for one in self.dense]
+        return np.array([*sums, self.level * float(times.sum())]) / max(n + n_untouched, 1)
 
 
 @final
@@ -124,11 +128,11 @@ class Knowledge:
         self._out = a["out"].astype(np.float32)
         self._bias = np.append(a["bias"].astype(np.float32), a["unknown"][1])
         self._popular = np.append(a["popular"].astype(np.float32), a["unknown"][0])
+        self._popular64 = self._popular.astype(np.float64)
         self._lift = np.expm1(np.arange(256) * float(a["near_unit"][0])).astype(np.float32)
         self._row_of: dict[str, int] = dict(rows or {})
         self._behaviour: Behaviour | None = None
-        self._slot_rows = np.empty(0, np.int32)
-        self._untouched: tuple[Sequence[str], int, NDArray[np.int32]] | None = None
+        self._slot_rows: NDArray[np.intp] = np.empty(0, np.intp)
 
     def told(self, b: Behaviour, pool: Pool, *, begins: bool = False) -> PackTold:
         """Say what the pack knows of a pool's candidates now; ``begins``: a session does.
@@ -138,29 +142,40 @@ class Knowledge:
         lasts = self._lasts(b)
         weights = self.pack.weights.copy()
         weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
-        said = [self._taste(lasts), self._near(lasts), self._popular]
-        total = np.zeros(len(self._bias))
-        for weight, feature in zip(weights.tolist(), said, strict=False):
-            total += weight * feature.astype(np.float64)
-        most = float(total.max())
-        level = np.float32(-most - np.log(np.exp(total[:-1] - most).mean()))
-        dense = np.stack([*said, np.full(len(total), level, np.float32)])
-        total += weights[_LEVEL] * float(level)
+        taste, (near, some) = self._taste(lasts), self._near(lasts)
+        total = np.multiply(taste, weights[0], dtype=np.float64)
+        total[some] += weights[1] * near[some].astype(np.float64)
+        total += weights[2] * self._popular64
+        odds = total[:-1] - (most := float(total.max()))
+        level = float(np.float32(-most - np.log(np.exp(odds, out=odds).mean())))
+        total += weights[_LEVEL] * level
         if pool.ids is b.ids:
             rows = self._rows_of_slots(b)[: len(pool.ids)]
             slots: NDArray[np.intp] | slice = pool.slots
         else:
             rows, slots = self._rows(pool.ids), pool.slots
-        return PackTold(dense, weights, total, rows, b.own_n[slots] == 0, self._rows_untouched(pool.untouched))
+        return PackTold(
+            (taste, near, self._popular),
+            level,
+            weights,
+            total,
+            rows,
+            b.own_n[slots] == 0,
+            self._rows_untouched(pool.untouched),
+        )
 
-    def beside(self, item_id: str, ids: Sequence[str]) -> NDArray[np.float64]:
-        """Say how much the pack knows each of some items to go with one: ``log(1 + lift)``, shape (n,). O(n)."""
+    def beside(self, item_id: str, b: Behaviour, untouched: Sequence[str]) -> dict[str, float]:
+        """Say which items, of the log or untouched, the pack knows to go with one: ``log(1 + lift)``. O(items)."""
         row = self._rows([item_id])
-        near = self._near(row[row >= 0])
+        near, _ = self._near(row[row >= 0])
         near[-1] = 0.0
-        return near[self._rows(ids)].astype(np.float64)
+        found: dict[str, float] = {}
+        for ids, rows in ((b.ids, self._rows_of_slots(b)), (untouched, self._rows_untouched(untouched))):
+            strength = near.take(rows)
+            found |= {ids[at]: float(strength[at]) for at in strength.nonzero()[0].tolist()}
+        return found
 
-    def _taste(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+    def _taste(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """``out·u + bias`` of every item; ``u`` in whole units, so that equal items score alike wherever they stand."""
         if not len(rows):
             return self._bias
@@ -171,47 +186,49 @@ class Knowledge:
         unit = float(np.abs(u).max()) / _LARGEST
         if not unit > 0.0:
             return self._bias
-        score: NDArray[np.float32] = self._out @ np.rint(u / unit)
+        score = np.zeros(len(self._bias), np.float32)
+        np.matmul(self._out, np.rint(u / unit), out=score[:-1])
         score *= np.float32(unit)
-        given: NDArray[np.float32] = np.append(score, np.float32(0.0)) + self._bias
-        return given
+        score += self._bias
+        return score
 
-    def _near(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
-        """``log(1 + mean lift)`` after the last uses, the newest of which count most."""
+    def _near(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+        """``log(1 + mean lift)`` after the last uses, the newest of which count most; and where it is not 0."""
         lift = np.zeros(self.pack.n_items + 1, np.float32)
         lasts = rows[:_NEAR_LASTS]
         weights = np.exp2(-np.arange(len(lasts)) / _NEAR_HALF_LIFE)
         weights /= weights.sum() if len(weights) else 1.0
+        some = [np.empty(0, np.intp)]
         begin, item, of = (self.pack.arrays[name] for name in ("near_begin", "near_item", "near_lift"))
         for row, weight in zip(lasts.tolist(), weights.tolist(), strict=True):
             pairs = slice(int(begin[row]), int(begin[row + 1]))
-            lift[item[pairs]] += np.float32(weight) * self._lift[of[pairs]]
-        return np.log1p(lift, out=lift)
+            some.append(item[pairs].astype(np.intp))
+            lift[some[-1]] += np.float32(weight) * self._lift[of[pairs]]
+        there = np.unique(np.concatenate(some))
+        lift[there] = np.log1p(lift[there])
+        return lift, there
 
-    def _lasts(self, b: Behaviour) -> NDArray[np.int32]:
+    def _lasts(self, b: Behaviour) -> NDArray[np.intp]:
         """Rows of the last uses that the pack has, the newest first."""
         n = min(b.position, LASTS)
         slots = b.past_item[(b.position - 1 - np.arange(n)) % len(b.past_item)]
         rows = self._rows_of_slots(b)[slots]
         return rows[rows >= 0]
 
-    def _rows_of_slots(self, b: Behaviour) -> NDArray[np.int32]:
+    def _rows_of_slots(self, b: Behaviour) -> NDArray[np.intp]:
         if self._behaviour is not b:
-            self._behaviour, self._slot_rows = b, np.full(1, -1, np.int32)  # slot 0 is no item
+            self._behaviour, self._slot_rows = b, np.full(1, -1, np.intp)  # slot 0 is no item
         n = len(self._slot_rows)
         if n < len(b.ids):
             self._slot_rows = np.concatenate([self._slot_rows, self._rows(b.ids[n:])])
         return self._slot_rows
 
-    def _rows_untouched(self, ids: Sequence[str]) -> NDArray[np.int32]:
-        """The same list is asked for again and again; it only ever gets shorter, or is another one."""
-        if self._untouched is None or self._untouched[0] is not ids or self._untouched[1] != len(ids):
-            self._untouched = (ids, len(ids), self._rows(ids))
-        return self._untouched[2]
+    def _rows_untouched(self, ids: Sequence[str]) -> NDArray[np.intp]:
+        return rows_of(ids, "pack", id(self.pack), self._rows)
 
-    def _rows(self, ids: Sequence[str]) -> NDArray[np.int32]:
+    def _rows(self, ids: Sequence[str]) -> NDArray[np.intp]:
         row_of = self._row_of
         new = [item_id for item_id in ids if item_id not in row_of]
         if new:
             row_of.update(zip(new, self.pack.rows(new).tolist(), strict=True))
-        return np.fromiter(map(row_of.__getitem__, ids), np.int32, len(ids))
+        return np.fromiter(map(row_of.__getitem__, ids), np.intp, len(ids))

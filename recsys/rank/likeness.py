@@ -9,16 +9,30 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
-from recsys.learn.content import N_BINS, Content, Index
-from recsys.learn.layout import AGAINST, DAY_S
+from recsys.learn.index import Content, Index
+from recsys.learn.layout import AGAINST
+from recsys.rank.alike import (
+    GRID,
+    Alike,
+    Floats,
+    Singles,
+    ages,
+    compared,
+    cosines,
+    number_lift,
+    on_grid,
+    profile,
+    tag_lift,
+)
 from recsys.rank.candidates import Pool
+from recsys.rank.rest import Rest, rows_of
 from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "default_weights"]
@@ -29,48 +43,43 @@ _LEVEL: Final = CONTENT_FEATURES.index("level")
 
 _LONG, _SHORT, _LASTS = 256, 10, 5  # uses
 _SHORT_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 24.0
-_DOUBT: Final = 6.0  # uses of the catalogue's own make, before any of the person's are counted
-_BIN_WIDTH: Final = 1.5  # of the bump that a use has over a number's bins
-_AGE_DAYS: Final = 365.0  # of an item that does not say when it was made
-_UNITS: Final = 2.0**24  # of a cosine, of a logarithm: sums of whole numbers do not depend on where an item stands
-_EXACT: Final = 2.0**24  # up to here whole numbers in single precision are exact
-_LEVELS: Final = 127.0
-_WIDTH: Final = 1 << 20  # numbers of the vectors made into single precision at once
 _DEFAULT: Final = os.path.join(os.path.dirname(__file__), "..", "prior", "default", "content.json")  # noqa: PTH118, PTH120
 
-Floats = NDArray[np.float64]
-_apart = np.arange(N_BINS)[:, None] - np.arange(N_BINS)
-_BUMP: Final = np.exp(-0.5 * (_apart / _BIN_WIDTH) ** 2)
+_LIKELY: Final = 2.0**31  # of an odds: the same for sums of odds
 
 
 class ContentTold(NamedTuple):
-    """What content says at one moment; ``n`` items of the catalogue and, last, one that stands for all others.
+    """What content says at one moment; ``n`` rows of the index and, last, one that stands for all other items.
 
     Parameters
     ----------
-    dense : array of float64, shape (8, n + 1)
+    dense : array of float32, shape (8, n + 1)
         The features of each, were it unused.
     total : array of float64, shape (n + 1,)
         Their weighted sum.
     weights : array of float64, shape (8,)
-    each : dict of slot to array of float64, shape (n,)
-        How alike each item is to each of the last uses.
+    each : dict of slot to array of float32, shape (n,)
+        How alike each row is to each of the last uses.
     rows : array of int, shape (n_columns,)
-        Of the pool's columns in the catalogue, ``n`` for what it does not have.
+        Of the pool's columns in the index, -1 for what it does not have.
     speaks : array of bool, shape (n_columns,)
         Of which columns anything is said.
     rows_untouched : array of int, shape (n_untouched,)
-    speaks_untouched : array of bool, shape (n_untouched,)
+    speaks_untouched : array of bool, shape (n_untouched,), or None
+        None for all.
+    times_untouched : array of float64, shape (n + 1,)
+        How often each row is among the untouched of which something is said.
     """
 
-    dense: Floats
+    dense: Singles
     total: Floats
     weights: Floats
-    each: dict[int, Floats]
+    each: Mapping[int, Singles]
     rows: NDArray[np.intp]
     speaks: NDArray[np.bool_]
     rows_untouched: NDArray[np.intp]
-    speaks_untouched: NDArray[np.bool_]
+    speaks_untouched: NDArray[np.bool_] | None
+    times_untouched: Floats
 
     @property
     def names(self) -> Sequence[str]:
@@ -84,17 +93,19 @@ class ContentTold(NamedTuple):
 
     def offsets(self) -> Floats:
         """Give what is added to each column's score, shape (n_columns,)."""
-        return self.total[self.rows] * self.speaks
+        return self.total.take(self.rows) * self.speaks
 
     def offsets_untouched(self) -> Floats:
-        """Give what is added to the score of each untouched candidate, shape (n_untouched,)."""
-        return self.total[self.rows_untouched] * self.speaks_untouched
+        """Give what is added to the score of each untouched candidate, shape (n_untouched,); the caller's own copy."""
+        given: Floats = self.total.take(self.rows_untouched)
+        if self.speaks_untouched is not None:
+            given *= self.speaks_untouched
+        return given
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> Floats:
         """Give the features of some candidates, shape (8, n); ``places`` among the untouched, -1 for a column's."""
         rows, speaks = self._where(columns, places)
-        given: Floats = self.dense[:, rows] * speaks
-        return given
+        return (self.dense[:, rows] * speaks).astype(np.float64)
 
     def most_like(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> list[int]:
         """Give the slot of what each of some candidates is most like among the last uses; 0 for none."""
@@ -102,12 +113,13 @@ class ContentTold(NamedTuple):
         slots = [0, *self.each]
         likes = np.zeros((len(slots), len(rows)))
         for i, one in enumerate(self.each.values(), start=1):
-            likes[i] = np.append(one, 0.0)[rows]
+            likes[i] = np.where(rows < 0, 0.0, one.take(rows)) if len(one) else 0.0
         return [slots[i] for i in likes.argmax(axis=0).tolist()]
 
     def _where(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         rows, speaks, apart = self.rows[columns], self.speaks[columns], places >= 0
-        rows[apart], speaks[apart] = self.rows_untouched[places[apart]], self.speaks_untouched[places[apart]]
+        rows[apart] = self.rows_untouched[places[apart]]
+        speaks[apart] = True if self.speaks_untouched is None else self.speaks_untouched[places[apart]]
         return rows, speaks
 
     def only(self, columns: NDArray[np.intp]) -> ContentTold:
@@ -115,14 +127,22 @@ class ContentTold(NamedTuple):
         return self._replace(rows=self.rows[columns], speaks=self.speaks[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> Floats:
-        """Give the mean of each feature over the candidates, shape (8,). O(candidates)."""
+        """Give the mean of each feature over the candidates, shape (8,). O(candidates + items)."""
         among = slice(None) if allowed is None else allowed
         rows, speaks = self.rows[among], self.speaks[among]
+        times = self.times_untouched.copy()
+        np.add.at(times, rows[speaks], 1.0)  # -1 stands for the last row
         n = len(rows) + len(self.rows_untouched)
-        spoken = np.concatenate([rows[speaks], self.rows_untouched[self.speaks_untouched]])
-        times = np.bincount(spoken, minlength=self.dense.shape[1])
-        given: Floats = (self.dense * times).sum(axis=1) / max(n, 1)
-        return given
+        # Whole numbers of a grid: the same sum in whatever order.
+        return np.array([np.einsum("i,i", feature, times) for feature in self.dense]) / max(n, 1)
+
+
+class _Room(NamedTuple):
+    """Arrays of one answer, for the next one: ``dense`` and ``total`` as in :class:`ContentTold`, and ``part``."""
+
+    dense: Singles
+    total: Floats
+    part: Floats
 
 
 @final
@@ -142,10 +162,16 @@ class Likeness:
     def __init__(self, content: Content, weights: Floats | None = None) -> None:
         self.content = content
         self._weights = np.append(default_weights() if weights is None else weights, 1.0)
-        self._index: Index | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Keep nothing of what was used."""
+        self._version = -1
         self._behaviour: Behaviour | None = None
-        self._slot_rows = np.empty(0, np.intp)
-        self._untouched: tuple[Sequence[str], int, NDArray[np.intp]] | None = None
+        self._slot_rows: NDArray[np.intp] = np.empty(0, np.intp)
+        self._alike: dict[int, Alike] = {}
+        self._opposed: tuple[bytes, Singles] = b"", np.zeros(0, np.float32)
+        self._room: _Room | None = None
 
     def told(
         self,
@@ -159,106 +185,186 @@ class Likeness:
         """Say what content knows of a pool's candidates now; None when that is nothing.
 
         ``elsewhere`` says of which columns, and of which untouched candidates, a pack speaks; content then says nothing
-        of them. ``begins`` says that a session does. O(items and their words).
+        of them. ``begins`` says that a session does. O(items), and O(their words) of what was used last.
         """
-        index = self._synced()
-        n, slots = len(index.row), pool.slots
-        rows = self._rows_of_slots(b)[: len(pool.ids)] if pool.ids is b.ids else self._rows(pool.ids)
-        rows_untouched = self._rows_untouched(pool.untouched)
-        speaks, speaks_untouched = b.own_n[slots] == 0, np.ones(len(rows_untouched), np.bool_)
+        index, slots = self._synced(), pool.slots
+        rows = self._rows_of_slots(b)[: len(pool.ids)] if pool.ids is b.ids else _rows(index, pool.ids)
+        speaks, speaks_untouched = b.own_n[slots] == 0, None
         if elsewhere is not None:
             speaks &= ~elsewhere[0]
-            speaks_untouched &= ~elsewhere[1]
-        if not n or not (speaks.any() or speaks_untouched.any()):
+            speaks_untouched = ~elsewhere[1]
+        nobody = bool(pool.ids) and not pool.ids[0]  # slot 0 is no item
+        some = len(pool.untouched) if speaks_untouched is None else speaks_untouched.any()
+        if not index.n_items or not (some or speaks[nobody:].any()):
             return None
-        dense = np.zeros((len(CONTENT_FEATURES), n + 1))
-        dense[:_LEVEL, :n], each = self.features(b, at_s)
-        total, weights = np.zeros(n + 1), self._weights.copy()
+        room = self._room_for(index.n_rows)
+        each, spoken = self._features(index, b, at_s, room.dense[:_LEVEL, :-1])
+        weights = self._weights.copy()
         weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
-        for weight, feature in zip(weights[:_LEVEL].tolist(), dense, strict=False):
-            total += weight * feature  # one after another: the same bits wherever an item stands
-        if not total.any():
+        if not self._totalled(index, b, weights, spoken, room):
             return None
-        dense[_LEVEL] = self._level(b, total)
-        total += dense[_LEVEL]
-        dense[_LEVEL, n] = total[n] = total[:n].min()  # what the catalogue does not have stands before nothing it has
-        return ContentTold(dense, total, weights, each, rows, speaks, rows_untouched, speaks_untouched)
+        rows_untouched = rows_of(pool.untouched, "content", (id(index), index.layout), lambda ids: _rows(index, ids))
+        times = self._times(index, b, pool.untouched, rows_untouched, speaks_untouched)
+        return ContentTold(room.dense, room.total, weights, each, rows, speaks, rows_untouched, speaks_untouched, times)
 
-    def to_item(self, item_id: str) -> tuple[Index, Floats]:
-        """Give how alike each item of the index is to one, at most 1, shape (n,). O(words)."""
+    def _totalled(self, index: Index, b: Behaviour, weights: Floats, spoken: Sequence[int], room: _Room) -> bool:
+        """Sum the features up, and add the level; False when all are 0."""
+        dense, total, n = room.dense, room.total, index.n_rows
+        total[:] = 0.0
+        for i in spoken:  # elementwise: alike wherever an item stands
+            total += np.multiply(dense[i], weights[i], out=room.part, dtype=np.float64)
+        alive = total[:n] if index.n_items == n else total[:n][index.alive]
+        lowest, highest = float(alive.min()), float(alive.max())
+        if not lowest and not highest:
+            return False
+        dense[_LEVEL] = level = self._level(index, b, total[:n], highest, room.part[:n])
+        total += float(level)
+        dense[:_LEVEL, n] = 0.0  # what the catalogue does not have stands before nothing that it has
+        dense[_LEVEL, n] = total[n] = np.floor((lowest + float(level)) * float(GRID)) / float(GRID)
+        return True
+
+    def _times(
+        self,
+        index: Index,
+        b: Behaviour,
+        untouched: Sequence[str],
+        rows: NDArray[np.intp],
+        speaks: NDArray[np.bool_] | None,
+    ) -> Floats:
+        """Give how often each row is among the untouched of which something is said, shape (n + 1,)."""
+        if speaks is not None:
+            rows = rows[speaks]
+        elif isinstance(untouched, Rest) and untouched.at is None:  # all that have no slot
+            times = np.append(index.alive, 0.0)
+            times[self._rows_of_slots(b)] = 0.0
+            return times
+        return np.bincount(rows % (index.n_rows + 1), minlength=index.n_rows + 1).astype(np.float64)
+
+    def _room_for(self, n: int) -> _Room:
+        """Arrays to write to, kept from answer to answer."""
+        if self._room is None or len(self._room.total) != n + 1:
+            dense = np.zeros((len(CONTENT_FEATURES), n + 1), np.float32)
+            self._room = _Room(dense, np.empty(n + 1), np.empty(n + 1))
+        return self._room
+
+    def to_item(self, item_id: str) -> tuple[Index, Singles]:
+        """Give how alike each row of the index is to one item, at most 1, shape (n,). O(items)."""
         index = self._synced()
-        rows = self._rows([item_id])
-        known = rows[rows < len(index.row)]
-        return index, _cosines(index, known.astype(np.intp), np.ones(len(known)))
+        row = index.row.get(item_id, -1)
+        if row < 0:
+            return index, np.zeros(index.n_rows, np.float32)
+        return index, np.minimum(compared(index, row).both, np.float32(1.0))
 
     # -- the features -----------------------------------------------------------------
 
-    def features(self, b: Behaviour, at_s: float) -> tuple[Floats, dict[int, Floats]]:
-        """Give all features but the level, of every item of the catalogue, shape (7, n), and to the last uses."""
+    def features(self, b: Behaviour, at_s: float) -> tuple[Singles, dict[int, Singles]]:
+        """Give all features but the level, of every row of the index, shape (7, n), and to the last uses."""
         index = self._synced()
-        n = len(index.row)
-        out = np.zeros((_LEVEL, n))
-        each: dict[int, Floats] = {}
+        out = np.zeros((_LEVEL, index.n_rows), np.float32)
+        return out, self._features(index, b, at_s, out)[0]
+
+    def _features(self, index: Index, b: Behaviour, at_s: float, out: Singles) -> tuple[dict[int, Singles], list[int]]:
+        """Write the features; give what is alike to each of the last uses, and which features are not all 0."""
         lasts = _lasts(b, _LONG)
-        rows_of = self._rows_of_slots(b)[lasts]
-        places = np.flatnonzero(rows_of < n)  # 0 is the last use
-        rows = rows_of[places]
+        rows_of_lasts = self._rows_of_slots(b)[lasts]
+        places = np.flatnonzero(rows_of_lasts >= 0)  # 0 is the last use
+        rows = rows_of_lasts[places]
         short = places < _SHORT
-        out[0] = _cosines(index, rows[short], np.exp2(-places[short] / _SHORT_HALF_LIFE))
-        for slot, row, place in zip(lasts.tolist(), rows_of.tolist(), range(_LASTS), strict=False):
-            if row < n and slot not in each:
-                each[slot] = _cosines(index, np.array([row]), np.ones(1))
-                if not place:
-                    out[1] = each[slot]
-                np.maximum(out[2], each[slot], out=out[2])
+        alike = self._alike_to(index, rows[short])
+        each: dict[int, Singles] = {}
+        for slot, row in zip(lasts[:_LASTS].tolist(), rows_of_lasts[:_LASTS].tolist(), strict=True):
+            if row >= 0 and slot not in each:
+                each[slot] = alike[row].both
+        opposed = self._against(index, b)
+        weights = np.exp2(-places / _KIND_HALF_LIFE)
+        lifts = tag_lift(index, rows, weights), number_lift(index, rows, weights)
+        nothing = np.float32(0.0)
+        out[1] = each.get(int(lasts[0]), nothing) if len(lasts) else nothing
+        out[2] = nothing
+        for one in each.values():
+            np.maximum(out[2], one, out=out[2])
+        out[3] = nothing if opposed is None else opposed
+        for i, lift in enumerate(lifts, start=4):
+            out[i] = nothing if lift is None else lift
+        for i in (0, 6):
+            out[i] = nothing
+        if len(alike):
+            fading = np.exp2(-places[short] / _SHORT_HALF_LIFE)
+            profile(index, [(row, alike[row]) for row in rows[short].tolist()], fading, out[0])
+            on_grid(out[0])
+        if index.is_dated:
+            ages(index.created, at_s, out[6])
+            on_grid(out[6])
+        there = (
+            bool(alike),
+            bool(each),
+            bool(each),
+            opposed is not None,
+            *(x is not None for x in lifts),
+            index.is_dated,
+        )
+        return each, [i for i, spoken in enumerate(there) if spoken]
+
+    def _alike_to(self, index: Index, rows: NDArray[np.intp]) -> dict[int, Alike]:
+        """Compare everything to some rows; what was compared for the last answer is kept for the next one."""
+        kept = self._alike
+        self._alike = {row: kept.get(row) or compared(index, row) for row in rows.tolist()}
+        return self._alike
+
+    def _against(self, index: Index, b: Behaviour) -> Singles | None:
         opposed = np.flatnonzero(b.against_n[: b.n_slots])
         of_opposed = self._rows_of_slots(b)[opposed]
-        weights = b.table[AGAINST, opposed]  # all fade alike: only their proportions count
-        out[3] = _cosines(index, of_opposed[of_opposed < n], weights[of_opposed < n])
-        weights = np.exp2(-places / _KIND_HALF_LIFE)
-        out[4] = _tag_lift(index, rows, weights)
-        out[5] = _number_lift(index, rows, weights)
-        days = np.maximum(at_s - index.created, 0.0) / DAY_S
-        out[6] = np.where(np.isnan(index.created), 0.0, np.log((_AGE_DAYS + 1.0) / (days + 1.0)))
-        return out, each
+        there = of_opposed >= 0
+        if not there.any():
+            return None
+        rows, weights = of_opposed[there], b.table[AGAINST, opposed[there]]
+        key = rows.tobytes() + (weights / weights.max()).tobytes()  # all fade alike: only their proportions count
+        if self._opposed[0] != key:
+            self._opposed = key, on_grid(cosines(index, rows, weights))
+        return self._opposed[1]
 
-    def _level(self, b: Behaviour, total: Floats) -> float:
-        """Minus the logarithm of the mean of ``exp(total)`` over the catalogue's unused items."""
-        n = len(total) - 1
-        unused = np.ones(n, np.bool_)
+    def _level(self, index: Index, b: Behaviour, total: Floats, most: float, odds: Floats) -> np.float32:
+        """Minus the logarithm of the mean of ``exp(total)`` over the catalogue's unused items; ``odds`` is room."""
         used = self._rows_of_slots(b)[np.flatnonzero(b.own_n[: b.n_slots])]
-        unused[used[used < n]] = False
-        theirs = total[:n][unused]
-        if not len(theirs):
-            return 0.0
-        most = float(theirs.max())
-        return -most - float(np.log(np.exp(theirs - most).mean()))
+        used = used[used >= 0]
+        n = index.n_items - len(used)
+        if not n:
+            return np.float32(0.0)
+        unused = index.alive.astype(np.float64)
+        unused[used] = 0.0
+        summed = 0.0
+        while True:
+            np.subtract(total, most - np.log(_LIKELY), out=odds)
+            np.exp(odds, out=odds)
+            np.rint(odds, out=odds)  # whole numbers: the same sum in whatever order
+            summed = float(np.einsum("i,i", odds, unused))
+            if summed >= 1.0:
+                break
+            most = float(total[unused > 0.0].max())  # the used ones stand far above
+        return np.float32(np.rint(np.float32(-most - np.log(summed / _LIKELY / n)) * GRID) / GRID)
 
     # -- where items stand --------------------------------------------------------------
 
     def _synced(self) -> Index:
         index = self.content.index()
-        if index is not self._index:
-            self._index, self._behaviour, self._untouched = index, None, None
+        if index.version != self._version:
+            self.forget()
+            self._version = index.version
         return index
 
     def _rows_of_slots(self, b: Behaviour) -> NDArray[np.intp]:
+        index = self._synced()
         if self._behaviour is not b:
-            self._behaviour, self._slot_rows = b, self._rows([""])  # slot 0 is no item
+            self._behaviour, self._slot_rows = b, np.full(1, -1, np.intp)  # slot 0 is no item
         n = len(self._slot_rows)
         if n < len(b.ids):
-            self._slot_rows = np.concatenate([self._slot_rows, self._rows(b.ids[n:])])
+            self._slot_rows = np.concatenate([self._slot_rows, _rows(index, b.ids[n:])])
         return self._slot_rows
 
-    def _rows_untouched(self, ids: Sequence[str]) -> NDArray[np.intp]:
-        if self._untouched is None or self._untouched[0] is not ids or self._untouched[1] != len(ids):
-            self._untouched = (ids, len(ids), self._rows(ids))
-        return self._untouched[2]
 
-    def _rows(self, ids: Sequence[str]) -> NDArray[np.intp]:
-        row = self._index.row if self._index is not None else {}
-        n = len(row)
-        return np.fromiter((row.get(item_id, n) for item_id in ids), np.intp, len(ids))
+def _rows(index: Index, ids: Sequence[str]) -> NDArray[np.intp]:
+    row = index.row
+    return np.fromiter((row.get(item_id, -1) for item_id in ids), np.intp, len(ids))
 
 
 def default_weights() -> Floats:
@@ -272,58 +378,3 @@ def _lasts(b: Behaviour, most: int) -> NDArray[np.int32]:
     """Slots of the last uses, the newest first."""
     n = min(b.position, most)
     return b.past_item[(b.position - 1 - np.arange(n)) % len(b.past_item)]
-
-
-def _cosines(index: Index, rows: NDArray[np.intp], weights: Floats) -> Floats:
-    """Give how alike each item is to the weighted sum of some, shape (n,)."""
-    if not len(rows) or not weights.any():
-        return np.zeros(len(index.row))
-    sums = index.words.weighed(rows, weights / (index.length[rows] * weights.sum()), len(index.rarity))
-    some = np.flatnonzero(sums)
-    values = sums[some] * index.rarity[some]
-    length = float(np.sqrt((sums[some] * values).sum()))
-    if not length > 0.0:
-        cosine = np.zeros(len(index.row))
-    else:
-        whole = np.rint(values * (_UNITS / length))
-        cosine = index.having.weighed(some, whole, len(index.row)) / (index.length * _UNITS)
-    return cosine if index.vectors is None else _with_vectors(index.vectors, rows, weights, cosine)
-
-
-def _with_vectors(vectors: NDArray[np.int8], rows: NDArray[np.intp], weights: Floats, cosine: Floats) -> Floats:
-    """Take the mean with the vectors' cosine, of the items that have one."""
-    n, d = vectors.shape
-    profile = (vectors[rows].astype(np.float64) * weights[:, None]).sum(axis=0)
-    length = float(np.sqrt(np.square(profile).sum()))
-    if not length > 0.0:
-        return cosine
-    largest = np.floor(_EXACT / (_LEVELS * d))
-    unit = float(np.abs(profile).max()) / largest
-    whole = np.rint(profile / unit).astype(np.float32)
-    step = max(_WIDTH // d, 1)
-    dots = np.concatenate([vectors[i : i + step].astype(np.float32) @ whole for i in range(0, n, step)])
-    theirs = dots * (unit / (length * _LEVELS))
-    has = vectors.any(axis=1)
-    return np.where(has, (cosine + theirs) / 2.0, cosine)
-
-
-def _tag_lift(index: Index, rows: NDArray[np.intp], weights: Floats) -> Floats:
-    """Sum over an item's tags ``log((c_t + m s_t) / ((C + m) s_t))``: ``c_t`` of ``C`` uses, a share ``s_t`` of all."""
-    if not len(rows) or not len(index.tag_share):
-        return np.zeros(len(index.row))
-    counts = index.tags.weighed(rows, weights, len(index.tag_share))
-    lift = np.log((counts / index.tag_share + _DOUBT) / (weights.sum() + _DOUBT))
-    return index.tags.sums(np.rint(lift * _UNITS).astype(np.int64)) / _UNITS
-
-
-def _number_lift(index: Index, rows: NDArray[np.intp], weights: Floats) -> Floats:
-    """The same of a number's bins, each use spread over those near its own; the mean over the numbers."""
-    found = np.zeros(len(index.row))
-    for bins, share in zip(index.bins, index.bin_share, strict=True):
-        there = bins[rows] >= 0
-        if not there.any():
-            continue
-        counts = _BUMP @ np.bincount(bins[rows][there], weights[there], N_BINS)
-        lift = np.log((counts / (_BUMP @ share) + _DOUBT) / (float(weights[there].sum()) + _DOUBT))
-        found += np.append(lift, 0.0)[bins]
-    return found / max(len(index.bins), 1)

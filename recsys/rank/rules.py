@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from recsys.errors import InputError
 from recsys.inputs import LIMITS, count, finite, text, texts
 from recsys.rank.arrange import Placed, place
-from recsys.rank.candidates import Catalogue, Pool, among, steered
+from recsys.rank.candidates import Catalogue, Pool, steered
+from recsys.rank.rest import Rest, among, places_of
 from recsys.types import Item
 
 if TYPE_CHECKING:
@@ -177,9 +178,10 @@ class Boosted(NamedTuple):
 
 
 def _boosted(pool: Pool, by_id: Mapping[str, float]) -> Boosted:
-    columns, untouched = (
-        np.fromiter(map(by_id.get, ids, repeat(0.0)), np.float64, len(ids)) for ids in (pool.ids, pool.untouched)
-    )
+    columns = np.fromiter(map(by_id.get, pool.ids, repeat(0.0)), np.float64, len(pool.ids))
+    untouched = np.zeros(len(pool.untouched))
+    for at in places_of(pool.untouched, by_id):
+        untouched[at] = by_id[pool.untouched[at]]
     return Boosted(columns, untouched)
 
 
@@ -300,13 +302,14 @@ def _apart(pool: Pool, ids: Iterable[str]) -> Pool:
     if not own:
         return pool
     n, gone = len(pool.ids), set(own)
+    rest = pool.untouched
     allowed = np.ones(n, np.bool_) if pool.allowed is None else pool.allowed
     slots = np.arange(n)[pool.slots] if isinstance(pool.slots, slice) else pool.slots
     return pool._replace(
         slots=np.concatenate([slots, np.zeros(len(own), np.intp)]),
         ids=[*pool.ids, *own],
         allowed=np.concatenate([allowed, np.ones(len(own), np.bool_)]),
-        untouched=[item_id for item_id in pool.untouched if item_id not in gone],
+        untouched=rest.without(own) if isinstance(rest, Rest) else [i for i in rest if i not in gone],
         offsets=None if pool.offsets is None else np.concatenate([pool.offsets, np.zeros(len(own))]),
     )
 

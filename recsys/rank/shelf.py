@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
 from recsys.rank.candidates import Catalogue, Pool
+from recsys.rank.rest import Rest, Untouched
 
 if TYPE_CHECKING:
     from recsys.settings import Settings
@@ -47,7 +48,7 @@ class Shelf:
         self._names = (settings.created, settings.expires)
         self._times: _Times | None = None
         self._closed: tuple[_Times, int, AbstractSet[str]] | None = None
-        self._open: tuple[Sequence[str], int, AbstractSet[str], list[str]] | None = None
+        self._open: tuple[Untouched, int, AbstractSet[str], NDArray[np.bool_]] | None = None
 
     def offered(self, pool: Pool, b: Behaviour, catalogue: Catalogue, at_us: int) -> Pool:
         """Keep what is on offer.
@@ -88,13 +89,15 @@ class Shelf:
             self._closed = times, number, frozenset([times.ids[i] for i in closed.tolist()])
         return self._closed[2]
 
-    def _still_open(self, untouched: Sequence[str], closed: AbstractSet[str]) -> list[str]:
-        """The same list is asked for again and again; it only ever gets shorter, or is another one."""
-        last = self._open
-        if last is None or last[0] is not untouched or last[1] != len(untouched) or last[2] is not closed:
-            left = [item_id for item_id in untouched if item_id not in closed]
-            self._open = last = untouched, len(untouched), closed, left
-        return last[3]
+    def _still_open(self, untouched: Sequence[str], closed: AbstractSet[str]) -> Sequence[str]:
+        """The same items are asked about again and again, until the catalogue or time moves on."""
+        if not isinstance(untouched, Rest):
+            return [item_id for item_id in untouched if item_id not in closed]
+        last, whole = self._open, untouched.whole
+        if last is None or last[0] is not whole or last[1] != whole.version or last[2] is not closed:
+            left = np.fromiter((item_id not in closed for item_id in whole.ids), np.bool_, len(whole.ids))
+            self._open = last = whole, whole.version, closed, left
+        return untouched.kept(last[3] if untouched.at is None else last[3][untouched.at])
 
 
 def _times(catalogue: Catalogue, created: str | None, expires: str | None) -> _Times:

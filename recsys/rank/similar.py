@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsys.learn.behaviour import Behaviour
 from recsys.learn.fold import State
 from recsys.rank.candidates import Catalogue
 from recsys.rank.words import together
@@ -22,8 +23,7 @@ __all__ = ["similar"]
 _WEIGHTS: Final = {"like": 4.0, "sequence": 2.0, "near": 1.0}
 _AROUND: Final = 3  # uses after, and before, that count as together
 
-Floats = NDArray[np.float64]
-Parts = dict[str, tuple[float, int, float | None]]  # group: contribution, events behind it, when the newest was
+Parts = dict[str, tuple[float, int, float | None]]  # of each item: contribution, events behind it, when the newest was
 
 
 def similar(
@@ -36,29 +36,56 @@ def similar(
     knowledge: Knowledge | None = None,
     likeness: Likeness | None = None,
 ) -> Slate:
-    """Order what goes with an item: whatever it shares nothing with is left out; pure. O(items and their words)."""
-    found: dict[str, Parts] = {}
-    for group, parts in (
-        ("like", _alike(likeness, item_id)),
-        ("sequence", _together(state, item_id)),
-        ("near", _near(knowledge, catalogue, state, item_id)),
-    ):
-        for other, (strength, n_events, last_at) in parts.items():
-            found.setdefault(other, {})[group] = (_WEIGHTS[group] * strength, n_events, last_at)
-    known = {**dict.fromkeys(catalogue.items), **dict.fromkeys(state.behaviour.slots)}
-    scores = {
-        other: sum(part for part, _, _ in parts.values())
-        for other, parts in found.items()
-        if other != item_id and other in known and other not in catalogue.removed
-    }
-    best = sorted((-score, other) for other, score in scores.items() if score > 0.0)
-    title = catalogue.title(item_id)
-    worded = [_worded(found[other], title) for _, other in best[:k]]
+    """Order what goes with an item: whatever it shares nothing with is left out; pure. O(items)."""
+    b = state.behaviour
+    others = {"sequence": _together(state, item_id), "near": _near(knowledge, catalogue, b, item_id)}
+    best = _best(likeness, catalogue, b, item_id, others, k)
+    title, none = catalogue.title(item_id), (0.0, 0, None)
+    worded = []
+    for _, other, like in best:
+        parts = {"like": (like, 0, None)} | {group: parts.get(other, none) for group, parts in others.items()}
+        worded.append(_worded(parts, title))
     ranked = tuple(
         Recommendation(other, -minus, position, 1.0, True, worded.__getitem__)
-        for position, (minus, other) in enumerate(best[:k])
+        for position, (minus, other, _) in enumerate(best)
     )
-    return Slate(os.urandom(8).hex(), *question, ranked, len(known) - len(catalogue.removed & known.keys()))
+    n_known = len(catalogue.items) + sum(other not in catalogue.items for other in b.slots)
+    n_gone = sum(other not in catalogue.items and other in b.slots for other in catalogue.removed)
+    return Slate(os.urandom(8).hex(), *question, ranked, n_known - n_gone)
+
+
+def _best(
+    likeness: Likeness | None,
+    catalogue: Catalogue,
+    b: Behaviour,
+    item_id: str,
+    others: Mapping[str, Parts],
+    k: int,
+) -> list[tuple[float, str, float]]:
+    """Give the best as ``(-score, id, what of it is likeness)``."""
+    more: dict[str, float] = {}
+    for parts in others.values():
+        for other, (part, _, _) in parts.items():
+            more[other] = more.get(other, 0.0) + part
+    like = dict.fromkeys(more, 0.0)
+    if likeness is not None and k:
+        index, cosines = likeness.to_item(item_id)
+        row = index.row
+        like = {other: _WEIGHTS["like"] * float(cosines[row[other]]) if other in row else 0.0 for other in more}
+        cosines = np.where(index.alive, cosines, np.float32(0.0))
+        least = np.partition(cosines, -k - 1)[-k - 1] if k + 1 < len(cosines) else 0.0
+        rows = np.flatnonzero((cosines >= least) & (cosines > 0.0))  # the k best and what equals them
+        ids = index.ids
+        like |= {
+            ids[at]: _WEIGHTS["like"] * cosine for at, cosine in zip(rows.tolist(), cosines[rows].tolist(), strict=True)
+        }
+    found = [(-(part + more.get(other, 0.0)), other, part) for other, part in like.items()]
+    known, removed = catalogue.items, catalogue.removed
+    return sorted(
+        one
+        for one in found
+        if one[0] < 0.0 and one[1] != item_id and (one[1] in known or one[1] in b.slots) and one[1] not in removed
+    )[:k]
 
 
 def _worded(parts: Parts, title: str) -> tuple[Reason, ...]:
@@ -68,15 +95,6 @@ def _worded(parts: Parts, title: str) -> tuple[Reason, ...]:
         if part
     ]
     return tuple(sorted(reasons, key=lambda reason: (-reason.contribution, reason.group)))
-
-
-def _alike(likeness: Likeness | None, item_id: str) -> Parts:
-    if likeness is None:
-        return {}
-    index, cosines = likeness.to_item(item_id)
-    some = np.flatnonzero(cosines > 0.0)
-    ids = list(index.row) if len(some) else []
-    return {ids[row]: (cosine, 0, None) for row, cosine in zip(some.tolist(), cosines[some].tolist(), strict=True)}
 
 
 def _together(state: State, item_id: str) -> Parts:
@@ -95,14 +113,13 @@ def _together(state: State, item_id: str) -> Parts:
     found: Parts = {}
     for other in np.flatnonzero(counts).tolist():
         n = int(counts[other])
-        lift = float(np.log((n + 1.0) / (len(slots) * shares[other] + 1.0)))
+        lift = _WEIGHTS["sequence"] * float(np.log((n + 1.0) / (len(slots) * shares[other] + 1.0)))
         found[b.ids[other]] = (lift, n, float(at[slots == other].max()))
     return found
 
 
-def _near(knowledge: Knowledge | None, catalogue: Catalogue, state: State, item_id: str) -> Parts:
+def _near(knowledge: Knowledge | None, catalogue: Catalogue, b: Behaviour, item_id: str) -> Parts:
     if knowledge is None:
         return {}
-    ids = sorted(catalogue.items.keys() | state.behaviour.slots.keys())
-    strength = knowledge.beside(item_id, ids)
-    return {ids[i]: (float(strength[i]), 0, None) for i in np.flatnonzero(strength > 0.0).tolist()}
+    beside = knowledge.beside(item_id, b, catalogue.untouched(b))
+    return {other: (_WEIGHTS["near"] * strength, 0, None) for other, strength in beside.items()}

@@ -237,5 +237,5 @@ def _n_above(pool: Pool, scores: NDArray[np.float64], score: float, item_id: str
         if shared > score:
             above += len(pool.untouched)
         elif shared == score:
-            above += sum(other < item_id for other in pool.untouched)
+            above += bisect_left(pool.untouched, item_id)
     return above

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import films, packaged, quality, shop
+from benchmarks import candidates, films, packaged, quality, shop
 from benchmarks.__main__ import main
 from benchmarks.data import MissingDataError, data_folder, load, missing_sets
 from benchmarks.peers import available
@@ -59,7 +59,12 @@ def mean(cell: Cell) -> float:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SCENARIOS if name not in {"quality/off-policy", *films.SCENARIOS, *shop.SCENARIOS}]
+    "name",
+    [
+        name
+        for name in SCENARIOS
+        if name not in {"quality/off-policy", *films.SCENARIOS, *shop.SCENARIOS, *candidates.SCENARIOS}
+    ],
 )
 def test_each_scenario_ranks_with_every_rule_and_every_peer_that_is_there(name: str, sets: Path) -> None:
     result = run(name, sets)

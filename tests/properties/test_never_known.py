@@ -24,6 +24,7 @@ from recsys.learn.layout import CUES, DECAYED
 from recsys.live import Live
 from recsys.log import deletion
 from recsys.rank.candidates import Catalogue, Pool
+from recsys.rank.rest import Rest
 from recsys.rank.shelf import Shelf
 from recsys.testing import strategies as some
 from recsys.testing.strategies import START
@@ -253,8 +254,8 @@ def _remembers_what_was_removed(monkeypatch: Patch) -> None:
 def _remembers_what_was_touched(monkeypatch: Patch) -> None:
     untouched = Catalogue.untouched
 
-    def cached(self: Catalogue, behaviour: Behaviour) -> list[str]:
-        return untouched(self, behaviour) if self._untouched is None else self._untouched
+    def cached(self: Catalogue, behaviour: Behaviour) -> Rest:
+        return untouched(self, behaviour) if self._untouched is None else Rest(self._untouched)
 
     monkeypatch.setattr(Catalogue, "untouched", cached)
     drop = Catalogue.drop
