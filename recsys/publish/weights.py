@@ -180,7 +180,7 @@ def _sets_of(person: Asked, knowledge: Knowledge, prior: Prior) -> list[NDArray[
             rng.choice(n_items, min(_DRAWN, n_items), replace=False),
             np.append(told.rows[1:], person.rows[position]),
         )
-        candidates = np.concatenate([person.rows[position : position + 1], drawn]).astype(np.int32)
+        candidates = np.concatenate([person.rows[position : position + 1], drawn]).astype(np.intp)
         if len(candidates) > 1:
             found.append(told.features(candidates, np.ones(len(candidates), np.bool_)))
     return found
