@@ -76,20 +76,21 @@ def _said(values: Sequence[float]) -> str:
 
 def _pairs(built: Built) -> set[tuple[int, int]]:
     a = built.arrays
-    of = np.repeat(np.arange(len(a["keys"])), np.diff(a["near_begin"].astype(np.int64)))
+    of = np.repeat(np.arange(len(a["keys"])), np.diff(a["near_begin"].astype(np.int64)).astype(np.intp))
     return set(zip(a["keys"][of].tolist(), a["keys"][a["near_item"]].tolist(), strict=True))
 
 
 def _fit(built: Built, person: Person) -> float:
     """Give the mean logarithm of the probability of what a person chose that was new, by the pack's taste alone."""
     knowledge = Knowledge(Pack(built.arrays, {}))
-    rows, state, found = knowledge.pack.rows(person.items), new_state(Prior.default(), Settings()), []
+    rows, state = knowledge.pack.rows(person.items), new_state(Prior.default(), Settings())
+    found: list[float] = []
     used: set[int] = set()
     for n, (item_id, at_s) in enumerate(zip(person.items, person.at_s, strict=True)):
         row = int(rows[n])
         if n and row >= 0 and row not in used and len(found) < _CHOICES:
             b = state.behaviour
-            taste = knowledge.told(b, Pool(slice(0, b.n_slots), b.ids)).dense[0, :-1].astype(np.float64)
+            taste = knowledge.told(b, Pool(slice(0, b.n_slots), b.ids)).dense[0][:-1].astype(np.float64)
             taste[[other for other in used if other >= 0]] = -np.inf
             found.append(float(taste[row] - taste.max() - np.log(np.exp(taste - taste.max()).sum())))
         used.add(row)

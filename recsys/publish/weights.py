@@ -212,11 +212,11 @@ def _ranks(told: PackTold, weights: NDArray[np.float64], row: int) -> tuple[int,
 
     Of equals half stand before it.
     """
-    dense = told.dense[:, :-1]
-    unused = np.ones(dense.shape[1], np.bool_)
+    said = np.array(told.dense)[:, :-1]
+    unused = np.ones(said.shape[1], np.bool_)
     unused[told.rows[told.rows >= 0]] = False
     ranks = []
-    for score in (weights @ dense, dense[_POPULAR]):
+    for score in (weights[: len(said)] @ said, said[_POPULAR]):
         among, mine = score[unused], score[row]
         ranks.append(1 + int((among > mine).sum()) + (int((among == mine).sum()) - 1) // 2)
     return ranks[0], ranks[1]
