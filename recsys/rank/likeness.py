@@ -318,6 +318,8 @@ class Likeness:
         if not there.any():
             return None
         rows, weights = of_opposed[there], b.table[AGAINST, opposed[there]]
+        if not weights.max() > 0.0:  # it has faded away
+            return None
         key = rows.tobytes() + (weights / weights.max()).tobytes()  # all fade alike: only their proportions count
         if self._opposed[0] != key:
             self._opposed = key, on_grid(cosines(index, rows, weights))

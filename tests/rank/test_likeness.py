@@ -34,6 +34,15 @@ def told(slate: Slate) -> list[tuple[str, float, list[tuple[str, float, int, flo
     return [(r.item_id, r.score, [(x.text, x.contribution, x.n_events, x.last_at) for x in r.reasons]) for r in slate]
 
 
+def test_what_was_turned_down_so_long_ago_that_nothing_is_left_of_it_says_nothing() -> None:
+    with shelf() as rec, shelf() as other:
+        rec.record("b02", "dislike", at=0.0)
+        for one in (rec, other):
+            one.record("b00", at=4e9)
+        told_like, told_other = (one.recommend(9, at=4e9 + HOUR, exclude=["b00", "b02"]) for one in (rec, other))
+        assert told_like.item_ids == told_other.item_ids
+
+
 def test_new_items_like_those_used_come_first() -> None:
     with shelf() as rec:
         read(rec, "b00", "b03", "b06")
