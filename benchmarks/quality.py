@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import films, shop
+from benchmarks import alone, films, shop
 from benchmarks.baskets import REPEATS_METRIC, replay_baskets
 from benchmarks.data import RETAIL_SEED, Log, MissingDataError, data_folder, load
 from benchmarks.jobs import Models, by_name
@@ -177,6 +177,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "quality/pareto": pareto,
     "quality/off-policy": off_policy,
     **films.SCENARIOS,
+    **alone.SCENARIOS,
     **shop.SCENARIOS,
 }
 
