@@ -58,7 +58,7 @@ def _content(name: str, data: Path | None, *, quick: bool) -> Result:
     notes = [
         *_gain(ranks, users),
         "Nobody else's log teaches any row; the weights of recsys ship, and were fitted without films.",
-        "Neighbours: scikit-learn's TF-IDF of titles and genres, cosine to a mean of what was chosen, weighted as named.",
+        "Neighbours: scikit-learn's TF-IDF of titles and genres, cosine to a weighted mean of what was chosen.",
         "Equal times are put in a drawn order. Every choice counts, whatever the rating.",
     ]
     columns = ("model", "NDCG@10", "NDCG@10, people alike", "one list (ms)")

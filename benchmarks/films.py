@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.data import data_folder, load, load_items
 from benchmarks.logs import Log
 from benchmarks.packaged import PACKAGES
+from benchmarks.peers import sasrec
 from benchmarks.peers.crowd import available_peers
 from benchmarks.quality_tables import SEED, row_of
 from benchmarks.report import Cell, Result, Table
@@ -58,6 +60,10 @@ SCENARIOS = {"quality/movielens-100k": movielens_100k, "quality/movielens-latest
 def _films(name: str, data: Path | None, *, quick: bool) -> Result:
     learnt, asked, items = people_of(name, data, quick=quick)
     peers, skipped = available_peers()
+    without = sasrec.missing()
+    skipped |= without
+    if not without:
+        peers |= {"SASRec (torch)": partial(sasrec.SasRec, epochs=1) if quick else sasrec.SasRec}
     numbers = {item.id: number for number, item in enumerate(items)}
     histories = [_numbers(log, numbers) for log in learnt]
     ranks: dict[str, NDArray[np.int64]] = {}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import alone, films, shop
+from benchmarks import alone, films, likes, news, shop, unseen
 from benchmarks.baskets import REPEATS_METRIC, replay_baskets
 from benchmarks.data import RETAIL_SEED, Log, MissingDataError, data_folder, load
 from benchmarks.jobs import Models, by_name
@@ -179,6 +179,9 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     **films.SCENARIOS,
     **alone.SCENARIOS,
     **shop.SCENARIOS,
+    **news.SCENARIOS,
+    **likes.SCENARIOS,
+    **unseen.SCENARIOS,
 }
 
 

@@ -20,6 +20,9 @@ from recsys.learn.fold import fold, new_state
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import Pack, key_of
 from recsys.prior.weights import Prior
+from recsys.publish.again import again_of, again_weight
+from recsys.publish.passed import liked_of, lists_of
+from recsys.publish.ranker import ranker_prior, surprise
 from recsys.publish.train import HALF_LIVES, Factors, Hyper, train
 from recsys.rank.candidates import Pool
 from recsys.rank.knowledge import Knowledge
@@ -36,6 +39,8 @@ _SHRUNK: Final = 20.0  # pairs of no meaning that every item is given
 _CHOICES_OF_ONE: Final = 30  # for the weights
 _DRAWN: Final = 300  # items not used yet among which each of these choices is made
 _RIDGE: Final = 1.0
+_AGAIN: Final = PACK_FEATURES.index("again")  # the features before it are of what is new
+_NEVER: Final = 0.5  # uses
 _STILL: Final = 1e-4
 _WAITING: Final = 4_000_000  # kinds of pairs held before they are counted together
 
@@ -50,11 +55,14 @@ class Person(NamedTuple):
     items : sequence of str
     at_s : sequence of float
         Seconds since 1970-01-01 UTC.
+    passed : sequence of (str, float)
+        What was turned down, or shown and not chosen, and when; none where the logs do not say.
     """
 
     name: str
     items: Sequence[str]
     at_s: Sequence[float]
+    passed: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +124,20 @@ def build(
     n_aside = int(len(everyone) * _ASIDE)
     aside, learnt = everyone[:n_aside], everyone[n_aside:]
     arrays, report = _learnt_from(learnt, least_people, hyper or Hyper(), say)
-    start = prior or Prior.default()
-    weights, fit = _weights(arrays, aside, start)
-    arrays["weights"] = weights
+    start, of_ranker = _ranker(arrays, aside, prior or Prior.default(), say)
+    weights, given, fit = _weights(arrays, aside, start)
+    again = dict(zip(arrays["keys"].tolist(), arrays["again"].tolist(), strict=True))
+    weights[PACK_FEATURES.index("again")], of_again = again_weight(again, aside, start)
+    given[-1] = weights[-1]
+    arrays["weights"], arrays["weights_given"] = weights, given
     say(f"weights from {fit['choices']:,} choices of {len(aside):,} people: {np.round(weights, 3).tolist()}")
-    report |= {"weights": dict(zip(PACK_FEATURES, weights.tolist(), strict=True)), "people_aside": len(aside), **fit}
+    report |= {
+        "weights": dict(zip(PACK_FEATURES, weights.tolist(), strict=True)),
+        "weights_given": given.tolist(),
+        "people_aside": len(aside),
+        **fit,
+    }
+    report |= of_again | of_ranker
     return Built(arrays, len(everyone), least_people, report)
 
 
@@ -133,25 +150,30 @@ def _learnt_from(
     number = {item_id: i for i, item_id in enumerate(kept)}
     histories = [np.array([number[i] for i in person.items if i in number], np.intp) for person in people]
     counts = np.bincount(np.concatenate(histories), minlength=len(kept)).astype(np.float64)
+    counts = np.maximum(counts, _NEVER)  # what was only ever passed over
     share = counts / counts.sum()
     pairs, n_pairs = _pairs(histories, share, least_people)
     say(f"{n_pairs:,} pairs go together")
     factors = train(histories, share, hyper, lambda epoch, fit: say(f"factors, pass {epoch}: {fit:.4f}"))
+    liked = liked_of(people, number)
     arrays = {
         "keys": np.array([key_of(item_id) for item_id in kept], np.uint64),
         "popular": np.log(share).astype(np.float16),
-        "weights": np.array([1.0, 0.0, 0.0, 1.0]),
-        **_packed(factors, counts),
+        "again": again_of(people, number, least_people).astype(np.float16),
+        "liked": liked[:-1].astype(np.float16),
+        "weights": np.array([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+        "weights_given": np.zeros(len(PACK_FEATURES)),
+        **_packed(factors, counts, float(liked[-1])),
         **pairs,
     }
     return arrays, {"items": len(kept), "items_seen": n_seen, "pairs": n_pairs, "uses": int(counts.sum())}
 
 
 def _supported(people: Sequence[Person], least_people: int) -> tuple[list[str], int]:
-    """Give the items that enough people used, in the order of their keys, and how many there are of any."""
+    """Give the items that enough people used or passed over, in the order of their keys, and how many were met."""
     support: dict[str, int] = {}
     for person in people:
-        for item_id in set(person.items):
+        for item_id in {*person.items, *(item_id for item_id, _ in person.passed)}:
             support[item_id] = support.get(item_id, 0) + 1
     kept = sorted((i for i, n in support.items() if n >= least_people), key=key_of)
     if not kept:
@@ -161,7 +183,7 @@ def _supported(people: Sequence[Person], least_people: int) -> tuple[list[str], 
     return kept, len(support)
 
 
-def _packed(factors: Factors, counts: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+def _packed(factors: Factors, counts: NDArray[np.float64], liked: float) -> dict[str, NDArray[Any]]:
     """Put the factors into bytes; an item that the pack does not have is taken for one of the rarest."""
     into, into_unit = _bytes(factors.into)
     out, out_unit = _bytes(factors.out)
@@ -173,7 +195,7 @@ def _packed(factors: Factors, counts: NDArray[np.float64]) -> dict[str, NDArray[
         "scales": np.array([into_unit, out_unit], np.float32),
         "mix": factors.mix,
         "half_lives": np.array(HALF_LIVES, np.float32),
-        "unknown": np.array([np.log(counts.min() / counts.sum() / 2.0), factors.bias[rare].mean()], np.float32),
+        "unknown": np.array([np.log(counts.min() / counts.sum() / 2.0), factors.bias[rare].mean(), liked], np.float32),
     }
 
 
@@ -239,17 +261,45 @@ def _added(
     return found, each[0], each[1]
 
 
+def _ranker(
+    arrays: dict[str, NDArray[Any]], people: Sequence[Person], prior: Prior, say: Callable[[str], None]
+) -> tuple[Prior, dict[str, Any]]:
+    """Fit the ranker's own prior on half of some people; it is published if it foresees the other half better."""
+    logs = [
+        [Event(round(at_s * 1e6), f"{n:08}", item_id, "click", 0) for n, (item_id, at_s) in enumerate(uses)]
+        for uses in (list(zip(person.items, person.at_s, strict=True)) for person in people)
+    ]
+    fitted, n_people = ranker_prior(logs[::2], prior)
+    before, after = surprise(logs[1::2], prior), surprise(logs[1::2], fitted)
+    say(f"ranker: {before:.4f} nats a choice with the prior that was there, {after:.4f} with one fitted here")
+    report = {"ranker_people": n_people, "ranker_nats": [before, after], "ranker": after < before}
+    if not after < before:
+        return prior, report
+    arrays["w0"], arrays["P0"] = np.array(fitted.w0), np.array(fitted.covariance)
+    return fitted, report
+
+
 def _weights(
     arrays: Mapping[str, NDArray[Any]], people: Sequence[Person], prior: Prior
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
     """Fit the weights of what the pack says of what is new: a conditional logit of which of it comes next.
 
-    The level is the same for all, so its weight stays what it was.
+    Once among everything, and once in the lists that the logs tell of; where they tell of none it is the same.
     """
     knowledge = Knowledge(Pack(arrays, {}))
     sets = [z for person in people for z in _sets_of(person, knowledge, prior)]
-    weights = np.array(arrays["weights"])
-    start, fit = weights.copy(), 0.0
+    start = np.array(arrays["weights"])[:_AGAIN]
+    weights, fit = _fitted(sets, start)
+    lists = [z for person in people for z in lists_of(person, knowledge, prior, _AGAIN)]
+    nothing = np.where(np.arange(_AGAIN) == _AGAIN - 1, start, 0.0)
+    given, of_lists = _fitted(lists, nothing) if lists else (weights, 0.0)
+    report = {"choices": len(sets), "fit": fit, "lists": len(lists), "fit_lists": of_lists}
+    return np.append(weights, 0.0), np.append(given, 0.0), report
+
+
+def _fitted(sets: Sequence[NDArray[np.float64]], start: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Fit a conditional logit, the first candidate of each set chosen; the level's weight, the last, stays."""
+    weights, fit = start.copy(), 0.0
     for _ in range(50 if sets else 0):
         gradient, information, fit = -_RIDGE * (weights - start), _RIDGE * np.eye(len(weights)), 0.0
         for z in sets:
@@ -265,7 +315,7 @@ def _weights(
         if np.abs(step).max() < _STILL:
             break
     weights[-1] = start[-1]  # to the bit
-    return weights, {"choices": len(sets), "fit": fit / max(len(sets), 1)}
+    return weights, fit / max(len(sets), 1)
 
 
 def _sets_of(person: Person, knowledge: Knowledge, prior: Prior) -> list[NDArray[np.float64]]:
@@ -290,6 +340,6 @@ def _sets_of(person: Person, knowledge: Knowledge, prior: Prior) -> list[NDArray
             )
             candidates = np.concatenate([rows[position : position + 1], drawn]).astype(np.int32)
             if len(candidates) > 1:
-                found.append(told.features(candidates, np.ones(len(candidates), np.bool_)))
+                found.append(told.features(candidates, np.ones(len(candidates), np.bool_))[:_AGAIN])
         fold(state, Event(round(at_s * 1e6), f"{position:08}", item_id, "click", 0))
     return found

@@ -25,7 +25,7 @@ from recsys.prior.weights import Prior
 from recsys.settings import Settings
 from recsys.types import Event
 
-__all__ = ["LEAST_CHOICES", "Choices", "choices_of", "maximised", "ranker_prior", "with_enough"]
+__all__ = ["LEAST_CHOICES", "Choices", "choices_of", "maximised", "ranker_prior", "surprise", "with_enough"]
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +79,42 @@ class _Recorder(ChoiceModel):
             return None
         features, offsets = np.concatenate(self.features, axis=1), np.concatenate(self.offsets)
         return Choices(features, np.array(self.sizes), np.array(self.targets), np.array(self.weights), offsets)
+
+
+class _Judge(ChoiceModel):
+    """A choice model that keeps the probability it gave to each choice before it learnt from it."""
+
+    def __init__(self, w0: Floats, precision0: Floats) -> None:
+        super().__init__(w0, precision0)
+        self.nats, self.n = 0.0, 0
+
+    def learn(
+        self,
+        features: Floats,
+        sizes: Sequence[int],
+        targets: Sequence[int],
+        weights: Sequence[float],
+        offsets: Floats,
+    ) -> None:
+        counts = np.array(sizes)
+        starts = counts.cumsum() - counts
+        p = self._probabilities(features, starts, counts, offsets)[starts + np.array(targets)]
+        self.nats -= float(np.log(p[np.array(weights) > 0] + 1e-300).sum())
+        self.n += int((np.array(weights) > 0).sum())
+        super().learn(features, sizes, targets, weights, offsets)
+
+
+def surprise(logs: Iterable[Sequence[Event]], prior: Prior) -> float:
+    """Give the mean of minus the logarithm of the probability of each choice as people's models learn, in nats."""
+    nats, n = 0.0, 0
+    for events in logs:
+        state = new_state(prior, Settings())
+        judges = tuple(map(_Judge, prior.w0, prior.precision0))
+        state.choices = judges
+        fold_all(state, events)
+        learn_pending(state)
+        nats, n = nats + sum(judge.nats for judge in judges), n + sum(judge.n for judge in judges)
+    return nats / max(n, 1)
 
 
 def choices_of(events: Iterable[Event]) -> list[Choices | None]:

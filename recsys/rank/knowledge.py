@@ -1,8 +1,8 @@
 """What a prior pack says of candidates: a pure function of the pack, the last uses, and the ids asked about.
 
 The scores are added to the model's, as steering is; nothing of them is learnt or kept, so what is forgotten
-is gone from them at once, and learning never depends on them. Only of what was never used something is said: what the
-person has used, the person's own log tells more of.
+is gone from them at once, and learning never depends on them. Of what the person has used, the person's own log tells
+more: of that a pack only says how readily people come back to it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["PACK_GROUPS", "Knowledge", "PackTold"]
 _NEAR_LASTS: Final = 10
 _NEAR_HALF_LIFE: Final = 2.0  # uses
 _LARGEST: Final = 1023.0  # of a taste in units: times 127, times 128 factors, sums are exact in single precision
-_LEVEL: Final = PACK_FEATURES.index("level")
-PACK_GROUPS: Final = ("taste", "near", "popular", "frequency")
+_LEVEL, _AGAIN = PACK_FEATURES.index("level"), PACK_FEATURES.index("again")
+PACK_GROUPS: Final = ("taste", "near", "popular", "liked", "frequency", "again")
 
 
 class PackTold(NamedTuple):
@@ -33,12 +33,13 @@ class PackTold(NamedTuple):
 
     Parameters
     ----------
-    dense : array of float32, shape (4, n + 1)
-        Taste, nearness, popularity, and the level, which is the same for all: minus the logarithm of the mean of the
-        exponentials of what the others say, so that all unused items together are as likely as the model has them.
-    weights : array of float64, shape (4,)
+    dense : array of float32, shape (6, n + 1)
+        Taste, nearness, popularity, liking, and the level, which is the same for all: minus the logarithm of the mean
+        of the exponentials of what the others say, so that all unused items together stay as likely as they were.
+        These are said of what was never used; the last, how readily people come back to it, of what was.
+    weights : array of float64, shape (6,)
     total : array of float64, shape (n + 1,)
-        Their weighted sum.
+        The weighted sum of the first five.
     rows : array of int32, shape (n_columns,)
         Of the pool's columns in the pack, -1 for what it does not have.
     unused : array of bool, shape (n_columns,)
@@ -65,7 +66,9 @@ class PackTold(NamedTuple):
 
     def offsets(self) -> NDArray[np.float64]:
         """Give what is added to each column's score, shape (n_columns,)."""
-        given: NDArray[np.float64] = self.total[self.rows] * self.unused
+        given: NDArray[np.float64] = np.where(
+            self.unused, self.total[self.rows], self.weights[_AGAIN] * self.dense[_AGAIN, self.rows]
+        )
         return given
 
     def offsets_untouched(self) -> NDArray[np.float64]:
@@ -74,11 +77,14 @@ class PackTold(NamedTuple):
         return given
 
     def features(self, rows: NDArray[np.int32], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give the features of some candidates, shape (4, n); nothing is said of what was used."""
-        return (self.dense[:, rows] * unused).astype(np.float64)
+        """Give the features of some candidates, shape (6, n): the last of what was used, the others of what was not."""
+        given = self.dense[:, rows].astype(np.float64)
+        given[:_AGAIN] *= unused
+        given[_AGAIN] *= ~unused
+        return given
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Give the features of some candidates, shape (4, n); ``places`` among the untouched, -1 for a column's."""
+        """Give the features of some candidates, shape (6, n); ``places`` among the untouched, -1 for a column's."""
         rows, unused, apart = self.rows[columns], self.unused[columns], places >= 0
         rows[apart], unused[apart] = self.rows_untouched[places[apart]], True
         return self.features(rows, unused)
@@ -93,7 +99,7 @@ class PackTold(NamedTuple):
         return self._replace(rows=self.rows[columns], unused=self.unused[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-        """Give the mean of each feature over the candidates, shape (4,). O(candidates)."""
+        """Give the mean of each feature over the candidates, shape (6,). O(candidates)."""
         among = slice(None) if allowed is None else allowed
         rows, unused = self.rows[among], self.unused[among]
         n, n_untouched = len(rows), len(self.rows_untouched)
@@ -101,6 +107,7 @@ class PackTold(NamedTuple):
         how_often = np.bincount(rows[unused] % n_rows, minlength=n_rows)  # -1 stands for the last row
         how_often += np.bincount(self.rows_untouched % n_rows, minlength=n_rows)
         given: NDArray[np.float64] = self.dense.astype(np.float64) @ how_often
+        given[_AGAIN] = float(self.dense[_AGAIN, rows[~unused]].sum(dtype=np.float64))
         return given / max(n + n_untouched, 1)
 
 
@@ -118,6 +125,10 @@ class Knowledge:
         self._out = a["out"].astype(np.float32)
         self._bias = np.append(a["bias"].astype(np.float32), a["unknown"][1])
         self._popular = np.append(a["popular"].astype(np.float32), a["unknown"][0])
+        self._liked = np.append(a["liked"].astype(np.float32), a["unknown"][2])
+        self._again = np.append(
+            a["again"].astype(np.float32), np.float32(0.0)
+        )  # of what the pack does not have: nothing
         self._lift = np.expm1(np.arange(256) * float(a["near_unit"][0])).astype(np.float32)
         self._row_of: dict[str, int] = {}
         self._behaviour: Behaviour | None = None
@@ -130,15 +141,16 @@ class Knowledge:
         O(items of the pack + candidates).
         """
         lasts = self._lasts(b)
-        weights = self.pack.weights.copy()
+        by_host = bool(len(pool.ids)) and pool.ids[0] != ""  # slot 0 is no item, and first of all that is known
+        weights = (self.pack.weights_given if by_host else self.pack.weights).copy()
         weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
-        said = [self._taste(lasts), self._near(lasts), self._popular]
+        said = [self._taste(lasts), self._near(lasts), self._popular, self._liked]
         total = np.zeros(len(self._bias))
         for weight, feature in zip(weights.tolist(), said, strict=False):
             total += weight * feature.astype(np.float64)
         most = float(total.max())
         level = np.float32(-most - np.log(np.exp(total[:-1] - most).mean()))
-        dense = np.stack([*said, np.full(len(total), level, np.float32)])
+        dense = np.stack([*said, np.full(len(total), level, np.float32), self._again])
         total += weights[_LEVEL] * float(level)
         if pool.ids is b.ids:
             rows = self._rows_of_slots(b)[: len(pool.ids)]

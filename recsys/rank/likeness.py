@@ -23,12 +23,12 @@ from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "default_weights"]
 
-CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "level")
-CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "frequency")
+CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "longer", "lately", "level")
+CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "like", "kind", "frequency")
 _LEVEL: Final = CONTENT_FEATURES.index("level")
 
-_LONG, _SHORT, _LASTS = 256, 10, 5  # uses
-_SHORT_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 24.0
+_LONG, _LONGER, _SHORT, _LASTS = 256, 40, 10, 5  # uses
+_SHORT_HALF_LIFE, _LONGER_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 10.0, 24.0
 _DOUBT: Final = 6.0  # uses of the catalogue's own make, before any of the person's are counted
 _BIN_WIDTH: Final = 1.5  # of the bump that a use has over a number's bins
 _AGE_DAYS: Final = 365.0  # of an item that does not say when it was made
@@ -48,11 +48,11 @@ class ContentTold(NamedTuple):
 
     Parameters
     ----------
-    dense : array of float64, shape (8, n + 1)
+    dense : array of float64, shape (10, n + 1)
         The features of each, were it unused.
     total : array of float64, shape (n + 1,)
         Their weighted sum.
-    weights : array of float64, shape (8,)
+    weights : array of float64, shape (10,)
     each : dict of slot to array of float64, shape (n,)
         How alike each item is to each of the last uses.
     rows : array of int, shape (n_columns,)
@@ -91,7 +91,7 @@ class ContentTold(NamedTuple):
         return self.total[self.rows_untouched] * self.speaks_untouched
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> Floats:
-        """Give the features of some candidates, shape (8, n); ``places`` among the untouched, -1 for a column's."""
+        """Give the features of some candidates, shape (10, n); ``places`` among the untouched, -1 for a column's."""
         rows, speaks = self._where(columns, places)
         given: Floats = self.dense[:, rows] * speaks
         return given
@@ -115,7 +115,7 @@ class ContentTold(NamedTuple):
         return self._replace(rows=self.rows[columns], speaks=self.speaks[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> Floats:
-        """Give the mean of each feature over the candidates, shape (8,). O(candidates)."""
+        """Give the mean of each feature over the candidates, shape (10,). O(candidates)."""
         among = slice(None) if allowed is None else allowed
         rows, speaks = self.rows[among], self.speaks[among]
         n = len(rows) + len(self.rows_untouched)
@@ -133,7 +133,7 @@ class Likeness:
     ----------
     content : Content
         The catalogue's.
-    weights : array of float64, shape (7,), optional
+    weights : array of float64, shape (9,), optional
         Of all features but the level; None takes those that ship with recsys.
 
     Stability: provisional
@@ -194,7 +194,7 @@ class Likeness:
     # -- the features -----------------------------------------------------------------
 
     def features(self, b: Behaviour, at_s: float) -> tuple[Floats, dict[int, Floats]]:
-        """Give all features but the level, of every item of the catalogue, shape (7, n), and to the last uses."""
+        """Give all features but the level, of every item of the catalogue, shape (9, n), and to the last uses."""
         index = self._synced()
         n = len(index.row)
         out = np.zeros((_LEVEL, n))
@@ -219,6 +219,9 @@ class Likeness:
         out[4] = _tag_lift(index, rows, weights)
         out[5] = _number_lift(index, rows, weights)
         days = np.maximum(at_s - index.created, 0.0) / DAY_S
+        longer = places < _LONGER
+        out[7] = _cosines(index, rows[longer], np.exp2(-places[longer] / _LONGER_HALF_LIFE))
+        out[8] = _number_lift(index, rows[longer], np.exp2(-places[longer] / _SHORT_HALF_LIFE))
         out[6] = np.where(np.isnan(index.created), 0.0, np.log((_AGE_DAYS + 1.0) / (days + 1.0)))
         return out, each
 
@@ -262,7 +265,7 @@ class Likeness:
 
 
 def default_weights() -> Floats:
-    """Give the weights that ship with recsys, of all features but the level, shape (7,)."""
+    """Give the weights that ship with recsys, of all features but the level, shape (9,)."""
     with open(_DEFAULT, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
         document = json.load(file)
     return np.array([document["weights"][name] for name in CONTENT_FEATURES[:_LEVEL]], np.float64)
