@@ -79,7 +79,7 @@ def _films(name: str, data: Path | None, *, quick: bool) -> Result:
     rows = [(model, *row(ranks[model], users), *_told(costs[model])) for model in ranks]
     notes = [
         f"{len(learnt)} other people taught the pack and the peers. {_times(ranks)}",
-        "Equal times are put in a drawn order. Peers see what was used, not when.",
+        "Equal times are put in a drawn order. Peers see what was used, not when; SASRec sees its order, too.",
         "The person's part of ALS is solved for at each question; of BPR it is the mean of the films used.",
         f"A film or a pair of films is in the pack when {_LEAST_PEOPLE} people or more have it.",
     ]

@@ -43,6 +43,19 @@ _MAX_ITEMS: Final = 5_000_000
 _MAX_FACTORS: Final = 128  # bytes times eleven-bit integers then sum exactly in single precision
 _LIMITS: Final = {"weights": 1e4, "weights_given": 1e4, "mix": 1e4, "half_lives": 1e12, "scales": 1e4}
 
+_FINITE: Final = (
+    "popular",
+    "liked",
+    "again",
+    "bias",
+    "scales",
+    "mix",
+    "near_unit",
+    "unknown",
+    "weights",
+    "weights_given",
+)
+
 # name: dtype, shape in letters (n items, d factors, k half-lives, e pairs, f features, r regimes), whether it may miss.
 _ARRAYS: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("<u8", "n"),
@@ -233,21 +246,7 @@ def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
         raise InputError("the pack is too large", field="prior")
     begin, keys = a["near_begin"], a["keys"]
     sound = (
-        all(
-            np.isfinite(a[name]).all()
-            for name in (
-                "popular",
-                "liked",
-                "again",
-                "bias",
-                "scales",
-                "mix",
-                "near_unit",
-                "unknown",
-                "weights",
-                "weights_given",
-            )
-        )
+        all(np.isfinite(a[name]).all() for name in _FINITE)
         and all(np.abs(a[name]).max(initial=0.0) <= most for name, most in _LIMITS.items())
         and bool((a["half_lives"] > 0).all())
         and bool((keys[1:] > keys[:-1]).all())
