@@ -2,7 +2,8 @@
 
 Settings are those that RecBole uses for it: 64 hidden units (an inner layer of 256), two layers, two heads, dropout
 0.5, the last 50 uses, cross-entropy over the whole catalogue, Adam at 0.001. One person in sixteen is kept from the
-training to say when to stop. It needs torch.
+training to say when to stop: after three passes without gain, or 40 in all, where RecBole waits for longer. It needs
+torch.
 """
 
 from __future__ import annotations
