@@ -37,12 +37,12 @@ from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "default_weights"]
 
-CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "level")
-CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "frequency")
+CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "longer", "lately", "level")
+CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "like", "kind", "frequency")
 _LEVEL: Final = CONTENT_FEATURES.index("level")
 
-_LONG, _SHORT, _LASTS = 256, 10, 5  # uses
-_SHORT_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 24.0
+_LONG, _LONGER, _SHORT, _LASTS = 256, 40, 10, 5  # uses
+_SHORT_HALF_LIFE, _LONGER_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 10.0, 24.0
 _DEFAULT: Final = os.path.join(os.path.dirname(__file__), "..", "prior", "default", "content.json")  # noqa: PTH118, PTH120
 
 _LIKELY: Final = 2.0**31  # of an odds: the same for sums of odds
@@ -53,11 +53,11 @@ class ContentTold(NamedTuple):
 
     Parameters
     ----------
-    dense : array of float32, shape (8, n + 1)
+    dense : array of float32, shape (10, n + 1)
         The features of each, were it unused.
     total : array of float64, shape (n + 1,)
         Their weighted sum.
-    weights : array of float64, shape (8,)
+    weights : array of float64, shape (10,)
     each : dict of slot to array of float32, shape (n,)
         How alike each row is to each of the last uses.
     rows : array of int, shape (n_columns,)
@@ -103,7 +103,7 @@ class ContentTold(NamedTuple):
         return given
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> Floats:
-        """Give the features of some candidates, shape (8, n); ``places`` among the untouched, -1 for a column's."""
+        """Give the features of some candidates, shape (10, n); ``places`` among the untouched, -1 for a column's."""
         rows, speaks = self._where(columns, places)
         return (self.dense[:, rows] * speaks).astype(np.float64)
 
@@ -127,7 +127,7 @@ class ContentTold(NamedTuple):
         return self._replace(rows=self.rows[columns], speaks=self.speaks[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> Floats:
-        """Give the mean of each feature over the candidates, shape (8,). O(candidates + items)."""
+        """Give the mean of each feature over the candidates, shape (10,). O(candidates + items)."""
         among = slice(None) if allowed is None else allowed
         rows, speaks = self.rows[among], self.speaks[among]
         times = self.times_untouched.copy()
@@ -153,7 +153,7 @@ class Likeness:
     ----------
     content : Content
         The catalogue's.
-    weights : array of float64, shape (7,), optional
+    weights : array of float64, shape (9,), optional
         Of all features but the level; None takes those that ship with recsys.
 
     Stability: provisional
@@ -171,6 +171,7 @@ class Likeness:
         self._slot_rows: NDArray[np.intp] = np.empty(0, np.intp)
         self._alike: dict[int, Alike] = {}
         self._opposed: tuple[bytes, Singles] = b"", np.zeros(0, np.float32)
+        self._looked_back: tuple[bytes, Singles | None, Singles | None] = b"", None, None
         self._room: _Room | None = None
 
     def told(
@@ -258,7 +259,7 @@ class Likeness:
     # -- the features -----------------------------------------------------------------
 
     def features(self, b: Behaviour, at_s: float) -> tuple[Singles, dict[int, Singles]]:
-        """Give all features but the level, of every row of the index, shape (7, n), and to the last uses."""
+        """Give all features but the level, of every row of the index, shape (9, n), and to the last uses."""
         index = self._synced()
         out = np.zeros((_LEVEL, index.n_rows), np.float32)
         return out, self._features(index, b, at_s, out)[0]
@@ -275,35 +276,31 @@ class Likeness:
         for slot, row in zip(lasts[:_LASTS].tolist(), rows_of_lasts[:_LASTS].tolist(), strict=True):
             if row >= 0 and slot not in each:
                 each[slot] = alike[row].both
-        opposed = self._against(index, b)
-        weights = np.exp2(-places / _KIND_HALF_LIFE)
-        lifts = tag_lift(index, rows, weights), number_lift(index, rows, weights)
-        nothing = np.float32(0.0)
-        out[1] = each.get(int(lasts[0]), nothing) if len(lasts) else nothing
-        out[2] = nothing
-        for one in each.values():
-            np.maximum(out[2], one, out=out[2])
-        out[3] = nothing if opposed is None else opposed
-        for i, lift in enumerate(lifts, start=4):
-            out[i] = nothing if lift is None else lift
-        for i in (0, 6):
-            out[i] = nothing
-        if len(alike):
-            fading = np.exp2(-places[short] / _SHORT_HALF_LIFE)
-            profile(index, [(row, alike[row]) for row in rows[short].tolist()], fading, out[0])
-            on_grid(out[0])
-        if index.is_dated:
-            ages(index.created, at_s, out[6])
-            on_grid(out[6])
-        there = (
-            bool(alike),
-            bool(each),
-            bool(each),
-            opposed is not None,
-            *(x is not None for x in lifts),
-            index.is_dated,
-        )
-        return each, [i for i, spoken in enumerate(there) if spoken]
+        weights, late = np.exp2(-places / _KIND_HALF_LIFE), places < _LONGER
+        found: list[Singles | Floats | None] = [
+            _short(index, alike, rows[short], places[short], out[0]),
+            each.get(int(lasts[0])) if len(lasts) else None,
+            _nearest(each, out[2]),
+            self._against(index, b),
+            tag_lift(index, rows, weights),
+            number_lift(index, rows, weights),
+            on_grid(ages(index.created, at_s, out[6])) if index.is_dated else None,
+            *self._looking_back(index, rows[late], places[late]),
+        ]
+        for feature, one in zip(out, found, strict=True):
+            feature[:] = 0.0 if one is None else one
+        return each, [i for i, one in enumerate(found) if one is not None]
+
+    def _looking_back(
+        self, index: Index, rows: NDArray[np.intp], places: NDArray[np.intp]
+    ) -> tuple[Singles | None, Singles | None]:
+        """Give ``longer`` and ``lately``, each of shape (n,); kept until the last uses are others."""
+        key = rows.tobytes() + places.tobytes()
+        if self._looked_back[0] != key:
+            lift = number_lift(index, rows, np.exp2(-places / _SHORT_HALF_LIFE))
+            longer = on_grid(cosines(index, rows, np.exp2(-places / _LONGER_HALF_LIFE))) if len(rows) else None
+            self._looked_back = key, longer, None if lift is None else lift.astype(np.float32)
+        return self._looked_back[1:]
 
     def _alike_to(self, index: Index, rows: NDArray[np.intp]) -> dict[int, Alike]:
         """Compare everything to some rows; what was compared for the last answer is kept for the next one."""
@@ -362,13 +359,30 @@ class Likeness:
         return self._slot_rows
 
 
+def _short(
+    index: Index, alike: Mapping[int, Alike], rows: NDArray[np.intp], places: NDArray[np.intp], out: Singles
+) -> Singles | None:
+    if not len(rows):
+        return None
+    out[:] = 0.0
+    profile(index, [(row, alike[row]) for row in rows.tolist()], np.exp2(-places / _SHORT_HALF_LIFE), out)
+    return on_grid(out)
+
+
+def _nearest(each: Mapping[int, Singles], out: Singles) -> Singles | None:
+    out[:] = 0.0
+    for one in each.values():
+        np.maximum(out, one, out=out)
+    return out if each else None
+
+
 def _rows(index: Index, ids: Sequence[str]) -> NDArray[np.intp]:
     row = index.row
     return np.fromiter((row.get(item_id, -1) for item_id in ids), np.intp, len(ids))
 
 
 def default_weights() -> Floats:
-    """Give the weights that ship with recsys, of all features but the level, shape (7,)."""
+    """Give the weights that ship with recsys, of all features but the level, shape (9,)."""
     with open(_DEFAULT, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
         document = json.load(file)
     return np.array([document["weights"][name] for name in CONTENT_FEATURES[:_LEVEL]], np.float64)
