@@ -165,7 +165,7 @@ def number_lift(index: Index, rows: NDArray[np.intp], weights: Floats) -> Floats
     return found
 
 
-def ages(created: Floats, at_s: float, out: Singles) -> Singles:
+def ages(created: Floats, at_s: float, out: Singles) -> None:
     """Write ``log((m + 1) / (days + 1))`` of an item ``days`` old; 0 of one that does not say when it was made."""
     days = np.maximum(at_s - created, 0.0)
     np.multiply(days, 1.0 / DAY_S, out=out, casting="same_kind")
@@ -173,4 +173,3 @@ def ages(created: Floats, at_s: float, out: Singles) -> Singles:
     np.log(out, out=out)
     np.subtract(np.float32(np.log(_AGE_DAYS + 1.0)), out, out=out)
     np.nan_to_num(out, copy=False)
-    return out

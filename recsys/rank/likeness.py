@@ -39,7 +39,7 @@ __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "def
 
 CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "longer", "lately", "level")
 CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "like", "kind", "frequency")
-_LEVEL: Final = CONTENT_FEATURES.index("level")
+_AGAINST, _AGE, _LEVEL = (CONTENT_FEATURES.index(name) for name in ("against", "age", "level"))
 
 _LONG, _LONGER, _SHORT, _LASTS = 256, 40, 10, 5  # uses
 _SHORT_HALF_LIFE, _LONGER_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 10.0, 24.0
@@ -171,7 +171,7 @@ class Likeness:
         self._slot_rows: NDArray[np.intp] = np.empty(0, np.intp)
         self._alike: dict[int, Alike] = {}
         self._opposed: tuple[bytes, Singles] = b"", np.zeros(0, np.float32)
-        self._looked_back: tuple[bytes, Singles | None, Singles | None] = b"", None, None
+        self._of_lasts: tuple[bytes, dict[int, Singles], list[int]] | None = None  # what is written of the last uses
         self._room: _Room | None = None
 
     def told(
@@ -199,7 +199,7 @@ class Likeness:
         if not index.n_items or not (some or speaks[nobody:].any()):
             return None
         room = self._room_for(index.n_rows)
-        each, spoken = self._features(index, b, at_s, room.dense[:_LEVEL, :-1])
+        each, spoken = self._features(index, b, at_s, room)
         weights = self._weights.copy()
         weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
         if not self._totalled(index, b, weights, spoken, room):
@@ -212,7 +212,7 @@ class Likeness:
         """Sum the features up, and add the level; False when all are 0."""
         dense, total, n = room.dense, room.total, index.n_rows
         total[:] = 0.0
-        for i in spoken:  # elementwise: alike wherever an item stands
+        for i in sorted(spoken):  # elementwise: alike wherever an item stands
             total += np.multiply(dense[i], weights[i], out=room.part, dtype=np.float64)
         alive = total[:n] if index.n_items == n else total[:n][index.alive]
         lowest, highest = float(alive.min()), float(alive.max())
@@ -245,6 +245,7 @@ class Likeness:
         """Arrays to write to, kept from answer to answer."""
         if self._room is None or len(self._room.total) != n + 1:
             dense = np.zeros((len(CONTENT_FEATURES), n + 1), np.float32)
+            self._of_lasts = None
             self._room = _Room(dense, np.empty(n + 1), np.empty(n + 1))
         return self._room
 
@@ -261,46 +262,62 @@ class Likeness:
     def features(self, b: Behaviour, at_s: float) -> tuple[Singles, dict[int, Singles]]:
         """Give all features but the level, of every row of the index, shape (9, n), and to the last uses."""
         index = self._synced()
-        out = np.zeros((_LEVEL, index.n_rows), np.float32)
-        return out, self._features(index, b, at_s, out)[0]
+        room = self._room_for(index.n_rows)
+        each, _ = self._features(index, b, at_s, room)
+        return room.dense[:_LEVEL, :-1].copy(), each
 
-    def _features(self, index: Index, b: Behaviour, at_s: float, out: Singles) -> tuple[dict[int, Singles], list[int]]:
-        """Write the features; give what is alike to each of the last uses, and which features are not all 0."""
+    def _features(self, index: Index, b: Behaviour, at_s: float, room: _Room) -> tuple[dict[int, Singles], list[int]]:
+        """Write the features; give what is alike to each of the last uses, and which features are not all 0.
+
+        What follows from the last uses alone is written anew only when these are others than at the last answer.
+        """
+        out = room.dense[:_LEVEL, :-1]
         lasts = _lasts(b, _LONG)
-        rows_of_lasts = self._rows_of_slots(b)[lasts]
+        rows = self._rows_of_slots(b)[lasts]
+        key = lasts.tobytes() + rows.tobytes()
+        if self._of_lasts is None or self._of_lasts[0] != key:
+            self._of_lasts = None
+            self._of_lasts = key, *self._looking_back(index, lasts, rows, out)
+        _, each, spoken = self._of_lasts
+        opposed = self._against(index, b)
+        out[_AGAINST] = 0.0 if opposed is None else opposed
+        if index.is_dated:
+            ages(index.created, at_s, out[_AGE])
+            on_grid(out[_AGE])
+        else:
+            out[_AGE] = 0.0
+        return each, [*spoken, *[_AGAINST] * (opposed is not None), *[_AGE] * index.is_dated]
+
+    def _looking_back(
+        self, index: Index, lasts: NDArray[np.int32], rows_of_lasts: NDArray[np.intp], out: Singles
+    ) -> tuple[dict[int, Singles], list[int]]:
+        """Write the features that follow from the last uses; what it gives is as of :meth:`_features`."""
         places = np.flatnonzero(rows_of_lasts >= 0)  # 0 is the last use
         rows = rows_of_lasts[places]
-        short = places < _SHORT
+        short, longer = (slice(0, int(np.searchsorted(places, most))) for most in (_SHORT, _LONGER))
         alike = self._alike_to(index, rows[short])
         each: dict[int, Singles] = {}
         for slot, row in zip(lasts[:_LASTS].tolist(), rows_of_lasts[:_LASTS].tolist(), strict=True):
             if row >= 0 and slot not in each:
                 each[slot] = alike[row].both
-        weights, late = np.exp2(-places / _KIND_HALF_LIFE), places < _LONGER
-        found: list[Singles | Floats | None] = [
-            _short(index, alike, rows[short], places[short], out[0]),
-            each.get(int(lasts[0])) if len(lasts) else None,
-            _nearest(each, out[2]),
-            self._against(index, b),
-            tag_lift(index, rows, weights),
-            number_lift(index, rows, weights),
-            on_grid(ages(index.created, at_s, out[6])) if index.is_dated else None,
-            *self._looking_back(index, rows[late], places[late]),
-        ]
-        for feature, one in zip(out, found, strict=True):
-            feature[:] = 0.0 if one is None else one
-        return each, [i for i, one in enumerate(found) if one is not None]
-
-    def _looking_back(
-        self, index: Index, rows: NDArray[np.intp], places: NDArray[np.intp]
-    ) -> tuple[Singles | None, Singles | None]:
-        """Give ``longer`` and ``lately``, each of shape (n,); kept until the last uses are others."""
-        key = rows.tobytes() + places.tobytes()
-        if self._looked_back[0] != key:
-            lift = number_lift(index, rows, np.exp2(-places / _SHORT_HALF_LIFE))
-            longer = on_grid(cosines(index, rows, np.exp2(-places / _LONGER_HALF_LIFE))) if len(rows) else None
-            self._looked_back = key, longer, None if lift is None else lift.astype(np.float32)
-        return self._looked_back[1:]
+        out[[0, 2]] = 0.0
+        if len(alike):
+            fading = np.exp2(-places[short] / _SHORT_HALF_LIFE)
+            profile(index, [(row, alike[row]) for row in rows[short].tolist()], fading, out[0])
+            on_grid(out[0])
+        for one in each.values():
+            np.maximum(out[2], one, out=out[2])
+        of_kind, of_late = np.exp2(-places / _KIND_HALF_LIFE), np.exp2(-places[longer] / _SHORT_HALF_LIFE)
+        found: dict[int, Singles | Floats | None] = {
+            1: each.get(int(lasts[0])) if len(lasts) else None,
+            4: tag_lift(index, rows, of_kind),
+            5: number_lift(index, rows, of_kind),
+            7: _longer(index, rows[longer], np.exp2(-places[longer] / _LONGER_HALF_LIFE)),
+            8: number_lift(index, rows[longer], of_late),
+        }
+        for i, what in found.items():
+            out[i] = 0.0 if what is None else what
+        return each, [*[0] * bool(alike), *[2] * bool(each), *(i for i, what in found.items() if what is not None)]
 
     def _alike_to(self, index: Index, rows: NDArray[np.intp]) -> dict[int, Alike]:
         """Compare everything to some rows; what was compared for the last answer is kept for the next one."""
@@ -359,21 +376,8 @@ class Likeness:
         return self._slot_rows
 
 
-def _short(
-    index: Index, alike: Mapping[int, Alike], rows: NDArray[np.intp], places: NDArray[np.intp], out: Singles
-) -> Singles | None:
-    if not len(rows):
-        return None
-    out[:] = 0.0
-    profile(index, [(row, alike[row]) for row in rows.tolist()], np.exp2(-places / _SHORT_HALF_LIFE), out)
-    return on_grid(out)
-
-
-def _nearest(each: Mapping[int, Singles], out: Singles) -> Singles | None:
-    out[:] = 0.0
-    for one in each.values():
-        np.maximum(out, one, out=out)
-    return out if each else None
+def _longer(index: Index, rows: NDArray[np.intp], weights: Floats) -> Singles | None:
+    return on_grid(cosines(index, rows, weights)) if len(rows) else None
 
 
 def _rows(index: Index, ids: Sequence[str]) -> NDArray[np.intp]:
