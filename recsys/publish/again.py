@@ -6,20 +6,19 @@ any item. The person's own log tells little of that while it is short: most of a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.fold import fold, new_state, score
-from recsys.prior.pack import key_of
 from recsys.prior.weights import Prior
 from recsys.settings import Settings
 from recsys.types import Event
 
 if TYPE_CHECKING:
-    from recsys.publish.build import Person
+    from recsys.publish.weights import Asked
 
 __all__ = ["again_of", "again_weight"]
 
@@ -30,47 +29,25 @@ _STEPS: Final = 30
 _RIDGE: Final = 1.0
 
 
-def again_of(people: Sequence[Person], number: Mapping[str, int], least_people: int) -> NDArray[np.float64]:
+def again_of(items: NDArray[Any], least_people: int) -> NDArray[np.float64]:
     """Give the logarithm of how much oftener than usual each item is used again, shape (n,); 0 for too few people.
 
-    A time counts once, whatever is used at it; an item counts from the time after its first.
+    ``items`` are the counts of all items (``recsys.publish.counting.ITEM``), whether they are published or not. A time
+    counts once, whatever is used at it; an item counts from the time after its first.
     """
-    n = len(number)
-    returned, could, who = np.zeros(n), np.zeros(n), np.zeros(n)
-    for person in people:
-        moments = _moments(person)
-        first: dict[str, int] = {}
-        for at, items in enumerate(moments):
-            for item_id in items:
-                row = number.get(item_id)
-                if row is None:
-                    continue
-                if item_id in first:
-                    returned[row] += 1.0
-                else:
-                    first[item_id] = at
-                    later = len(moments) - 1 - at
-                    could[row] += later
-                    who[row] += later > 0
-    usual = returned.sum() / max(could.sum(), 1.0)
+    usual = int(items["returned"].sum()) / max(int(items["could"].sum()), 1)
     if not usual > 0.0:
-        return np.zeros(n)
-    given = np.log((returned + _DOUBT) / (could * usual + _DOUBT))
-    return np.where(who >= least_people, given, 0.0)
+        return np.zeros(len(items))
+    given = np.log((items["returned"] + _DOUBT) / (items["could"] * usual + _DOUBT))
+    return np.where(items["who"] >= least_people, given, 0.0)
 
 
-def _moments(person: Person) -> list[list[str]]:
-    """Give the distinct items of each time, the oldest first."""
-    found: dict[float, dict[str, None]] = {}
-    for item_id, at_s in zip(person.items, person.at_s, strict=True):
-        found.setdefault(at_s, {})[item_id] = None
-    return [list(items) for items in found.values()]
-
-
-def again_weight(again: Mapping[int, float], people: Sequence[Person], prior: Prior) -> tuple[float, dict[str, Any]]:
+def again_weight(
+    again: NDArray[np.floating[Any]], people: Sequence[Asked], prior: Prior
+) -> tuple[float, dict[str, Any]]:
     """Fit how much that counts beside the model of the person's own habits: a conditional logit with its utilities.
 
-    ``again`` is by an item's key. The choices are of what was used before, among all of that.
+    ``again`` is by an item's row. The choices are of what was used before, among all of that.
     """
     sets = [one for person in people for one in _sets_of(person, again, prior)]
     weight, fit = 0.0, 0.0
@@ -92,27 +69,32 @@ def again_weight(again: Mapping[int, float], people: Sequence[Person], prior: Pr
     return weight, {"choices_again": n, "fit_again": fit / max(n, 1)}
 
 
+def _moments(person: Asked) -> list[tuple[int, dict[str, int]]]:
+    """Give each time, the oldest first, and the rows of the distinct items used at it, by their names."""
+    found: dict[int, dict[str, int]] = {}
+    for name, row, at_us in zip(person.names, person.rows.tolist(), person.at_us.tolist(), strict=True):
+        found.setdefault(at_us, {})[name] = row
+    return list(found.items())
+
+
 def _sets_of(
-    person: Person, again: Mapping[int, float], prior: Prior
+    person: Asked, again: NDArray[np.floating[Any]], prior: Prior
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]]:
     """Ask at some times: of all that was used, what is said and the model's utilities, and which of it is used now."""
-    state, found = new_state(prior, Settings()), []
-    known: dict[str, float] = {}
+    state, found, known = new_state(prior, Settings()), [], dict[str, float]()
     moments = _moments(person)
-    times = list(dict.fromkeys(person.at_s))
-    places = [at for at in range(1, len(moments)) if len(moments) > 1]
-    wanted = {places[i] for i in np.linspace(0, len(places) - 1, min(len(places), _MOMENTS_OF_ONE)).astype(int)}
+    n_asked = min(max(len(moments) - 1, 0), _MOMENTS_OF_ONE)
+    wanted = set(np.linspace(1, max(len(moments) - 1, 1), n_asked).astype(int).tolist())
     n_events = 0
-    for at, (at_s, items) in enumerate(zip(times, moments, strict=True)):
-        ids = list(known)
-        chosen = (
-            [ids.index(item_id) for item_id in items if item_id in known][:_CHOICES_AT_ONCE] if at in wanted else []
-        )
-        if chosen and len(ids) > 1:
-            utilities = score(state, ids, at_us=round(at_s * 1e6), offset_min=0, context={})
-            found.append((np.array(list(known.values())), utilities, np.array(chosen, np.intp)))
-        for item_id in items:
-            fold(state, Event(round(at_s * 1e6), f"{n_events:08}", item_id, "click", 0))
+    for at, (at_us, items) in enumerate(moments):
+        if at in wanted and len(known) > 1:
+            place = {name: n for n, name in enumerate(known)}
+            chosen = [place[name] for name in items if name in place][:_CHOICES_AT_ONCE]
+            if chosen:
+                utilities = score(state, list(known), at_us=at_us, offset_min=0, context={})
+                found.append((np.array(list(known.values())), utilities, np.array(chosen, np.intp)))
+        for name, row in items.items():
+            fold(state, Event(at_us, f"{n_events:08}", name, "click", 0))
             n_events += 1
-            known.setdefault(item_id, again.get(key_of(item_id), 0.0))
+            known.setdefault(name, float(again[row]) if row >= 0 else 0.0)
     return found

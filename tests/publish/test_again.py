@@ -14,6 +14,7 @@ from recsys.publish import Hyper, Person, build
 from recsys.publish.again import again_of
 from recsys.publish.ranker import ranker_prior, surprise
 from recsys.types import Event
+from tests.publish.crowds import counted, place
 
 DAY_S = 86_400.0
 START_S = 1_700_000_000.0
@@ -29,13 +30,13 @@ def shopper(n: int, n_times: int = 10) -> Person:
 
 
 def test_what_comes_back_is_told_from_what_does_not() -> None:
-    number = {item: i for i, item in enumerate((*STAPLES, *GIFTS, "nobody's"))}
-    again = again_of([shopper(n) for n in range(60)], number, 5)
-    assert again[: len(STAPLES)].min() > 0.3
-    assert again[len(STAPLES) : -1].max() < -1.0
-    assert again[-1] == 0.0
-    assert not again_of([shopper(n) for n in range(4)], number, 5).any(), "of too few people nothing is said"
-    assert not again_of([shopper(n, 1) for n in range(60)], number, 5).any(), "nobody came back"
+    items = counted([*(shopper(n) for n in range(60)), Person("odd", ["odd", "odd"], [START_S, START_S + 1.0])])
+    again = again_of(items, 5)
+    assert min(again[place(items, item)] for item in STAPLES) > 0.3
+    assert max(again[place(items, item)] for item in GIFTS) < -1.0
+    assert again[place(items, "odd")] == 0.0
+    assert not again_of(counted([shopper(n) for n in range(4)]), 5).any(), "of too few people nothing is said"
+    assert not again_of(counted([shopper(n, 1) for n in range(60)]), 5).any(), "nobody came back"
 
 
 def test_a_rate_is_what_a_count_by_hand_says() -> None:
@@ -45,7 +46,8 @@ def test_a_rate_is_what_a_count_by_hand_says() -> None:
     usual = returned.sum() / could.sum()
     expected = np.log((returned + 2.0) / (could * usual + 2.0))
     expected[2] = 0.0
-    assert again_of(people, {"a": 0, "b": 1, "c": 2}, 1) == pytest.approx(expected)
+    items = counted(people)
+    assert again_of(items, 1)[[place(items, item) for item in "abc"]] == pytest.approx(expected)
 
 
 def test_of_two_things_used_once_the_one_that_people_come_back_to_stands_higher(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 from recsys import Recommender
 from recsys.prior import Pack
 from recsys.prior.features import PACK_FEATURES
-from recsys.prior.pack import write
+from recsys.prior.pack import key_of, write
 from recsys.publish import Hyper, Person, build
 from recsys.publish.passed import liked_of
+from tests.publish.crowds import counted, place
 
 START_S = 1_700_000_000.0
 GOOD, BAD = [f"good-{i}" for i in range(8)], [f"bad-{i}" for i in range(8)]
@@ -35,8 +36,35 @@ def test_liking_is_what_a_count_by_hand_says() -> None:
     chosen, passed = np.array([3.0, 1.0, 0.0]), np.array([0.0, 1.0, 2.0])  # the last is c and d together
     usual = 4.0 / 7.0
     odds = (chosen + 4.0 * usual) / (passed + 4.0 * (1.0 - usual)) * (1.0 - usual) / usual
-    assert liked_of(people, {"a": 0, "b": 1}) == pytest.approx(np.log(odds))
-    assert not liked_of([Person("z", ["a"], [1.0])], {"a": 0}).any(), "no log says what was passed over"
+    items = counted(people)
+    rows = [place(items, item) for item in "ab"]
+    kept = np.isin(np.arange(len(items)), rows)
+    liked = liked_of(items, kept)
+    assert [liked[:-1][int(kept[:row].sum())] for row in rows] == pytest.approx(np.log(odds[:2]))
+    assert liked[-1] == pytest.approx(np.log(odds[2]))
+    assert items["met"][rows].tolist() == [2, 1], "who used it and passed it over is one person"
+    assert not liked_of(counted([Person("z", ["a"], [1.0])]), np.ones(1, np.bool_)).any(), "nothing was passed over"
+
+
+def test_of_too_few_people_nothing_is_told() -> None:
+    """What enough people met but too few used has the least share there is; what is left out speaks by enough only."""
+    people = [reader(n) for n in range(60)]
+    rare = [Person(f"rare-{n}", [GOOD[0], "rare"], [START_S, START_S + 1.0]) for n in range(2)]
+    over = [p._replace(passed=[*p.passed, ("rare", p.at_s[0])]) for p in people]
+    hyper = Hyper(n_factors=2, epochs=1)
+    one, two = (build([*some, *rare], least_people=5, hyper=hyper).arrays for some in (people, over))
+    assert key_of("rare") not in one["keys"].tolist()
+    assert one["unknown"][2] == 0.0, "two people are all that is left out"
+    row = two["keys"].tolist().index(key_of("rare"))
+    least = two["popular"].min()
+    assert two["popular"][row] == least
+    assert two["popular"][two["keys"].tolist().index(key_of(BAD[0]))] == least, "which nobody used"
+    assert two["liked"][row] < -1.0
+    assert two["again"][row] == 0.0
+    assert two["near_begin"][row] == two["near_begin"][row + 1]
+    assert row not in two["near_item"].tolist()
+    odd = [Person(f"odd-{n}", [f"odd-{n}"], [START_S]) for n in range(40)]
+    assert build([*people, *odd], least_people=5, hyper=hyper).arrays["unknown"][2] > 0.0
 
 
 def test_in_a_list_of_the_host_s_what_people_choose_stands_above_what_they_pass_over(tmp_path: Path) -> None:
