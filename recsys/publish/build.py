@@ -312,7 +312,9 @@ def _built(plan: _Plan, dealt: list[Any], n_buckets: int) -> Built:
     n_uses = int(items["uses"].sum())
     if not kept.any() or not n_uses:
         raise InputError(f"no item was used by {plan.least_people} people", field="least_people")
-    plan.say(f"{int(kept.sum()):,} of {len(items):,} items were used by {plan.least_people} people or more")
+    plan.say(
+        f"{int(kept.sum()):,} of {len(items):,} items were used or passed over by {plan.least_people} people or more"
+    )
     mine = items[kept]
     near, left = _near(plan, whole, mine, n_uses)
     plan.say(f"{len(near):,} pairs go together")
