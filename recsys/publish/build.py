@@ -346,7 +346,7 @@ def _weighed(
     plan: _Plan, arrays: dict[str, NDArray[Any]], asked: Sequence[Asked]
 ) -> tuple[dict[str, Any], Quality | None]:
     """Put the ranker's prior and the weights into the arrays; returns what is told of them, and the pack's quality."""
-    prior, of_ranker = ranked(asked, plan.prior)
+    prior, of_ranker = ranked(asked, plan.prior, plan.progress)
     before, after = of_ranker["ranker_nats"]
     plan.say(f"ranker: {before:.4f} nats a choice with the prior that was there, {after:.4f} with one fitted here")
     if prior is not None:

@@ -258,9 +258,9 @@ def _limits(least: int) -> str:
         f"<p>No item is in the pack that fewer than {least:,} people used or passed over, and no pair that fewer than"
         f" {least:,} people used close to each other. Each count behind it is a sum of what single people add; without"
         " one of them it is smaller by just that.</p>"
-        "<p>It is not differential privacy. Factors, weights and the ranker's prior are fitted on everybody, and one person moves them a"
-        " little: who knows all the others' logs can learn something about the last one's. Make packs from"
-        " logs whose people agreed to it, or from public ones.</p>"
+        "<p>It is not differential privacy. Factors, weights and the ranker's prior are fitted on everybody, and one"
+        " person moves them a little: who knows all the others' logs can learn something about the last one's. Make"
+        " packs from logs whose people agreed to it, or from public ones.</p>"
     )
 
 

@@ -137,11 +137,15 @@ def fitted(arrays: Mapping[str, NDArray[Any]], people: Sequence[Asked], prior: P
     return Fitted(np.append(weights, again), np.append(given, again), sets, report)
 
 
-def ranked(people: Sequence[Asked], prior: Prior) -> tuple[Prior | None, dict[str, Any]]:
+def ranked(people: Sequence[Asked], prior: Prior, progress: Progress) -> tuple[Prior | None, dict[str, Any]]:
     """Fit the ranker's own prior on half of some people; None unless it foresees the other half better."""
     logs = [person.events() for person in people]
     found, n_people = ranker_prior(logs[::2], prior)
-    before, after = surprise(logs[1::2], prior), surprise(logs[1::2], found)
+    progress("fitting the ranker's prior", 1, 3)
+    before = surprise(logs[1::2], prior)
+    progress("fitting the ranker's prior", 2, 3)
+    after = surprise(logs[1::2], found)
+    progress("fitting the ranker's prior", 3, 3)
     report = {"ranker_people": n_people, "ranker_nats": [before, after], "ranker": after < before}
     return found if after < before else None, report
 
