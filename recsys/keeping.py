@@ -240,14 +240,7 @@ class Keeping:
             )
             self._store.drop_items(gone, keep_tombstone=set(gone))
             given_events = [(event, True) for event in sorted(export.events, key=lambda event: event.key)]
-            newest = self._store.newest()
-            events = keyed(
-                given_events,
-                -1 if newest is None else newest[0],
-                RESOLUTIONS_US[self._settings.time_resolution],
-                self._store,
-                RESOLUTIONS_US[export.time_resolution],
-            )
+            events = self._keyed(given_events, self._store.newest(), export.time_resolution)
             n = len(self._store.append(sorted(events, key=lambda event: event.key), late=True))
         self._renew()
         return n
@@ -282,9 +275,7 @@ class Keeping:
             with self._store.transact():
                 self._catch_up()
                 self._gate.require_consent()
-                newest_us = -1 if live.key is None else live.key[0]
-                resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
-                events = keyed(given_events, newest_us, resolution_us, self._store)
+                events = self._keyed(given_events, live.key)
                 ordered = sorted(events, key=lambda event: event.key)
                 late = live.is_late(ordered[0].key)
                 learnt = self._store.append(ordered, late=late)
@@ -297,6 +288,13 @@ class Keeping:
                 if live.due:
                     self._save()
             return [event.uid for event in events]
+
+    def _keyed(
+        self, given_events: list[tuple[Event, bool]], newest: Key | None, placed: str = "microsecond"
+    ) -> list[Event]:
+        newest_us = -1 if newest is None else newest[0]
+        resolution_us = RESOLUTIONS_US[self._settings.time_resolution]
+        return keyed(given_events, newest_us, resolution_us, self._store, RESOLUTIONS_US[placed])
 
     def _everything(self, exclude: Iterable[str], where: Callable[[Item], bool] | None, at_us: int) -> Pool:
         state, stock = self._live.state, self._catalogue

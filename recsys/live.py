@@ -251,18 +251,18 @@ class Live:
 def keyed(
     given_events: list[tuple[Event, bool]],
     newest_us: int,
-    resolution_us: int = 1,
-    store: Store | None = None,
+    resolution_us: int,
+    store: Store,
     placed_us: int = 1,
 ) -> list[Event]:
     """Give every event a uid, and those without a time one after all others.
 
     Uids are random but rise in the order given, so events with equal times keep it. When this
     machine's clock stands more than a day before the newest event, the clock is believed. Times are rounded down to
-    the resolution, in which case ``store`` has the log so far (see ``_rounded``).
+    the resolution, in the order of what ``store`` has already (see ``_rounded``).
     """
     drawn = sorted(new_uid() for _ in given_events)
-    if resolution_us > 1 and store is not None:
+    if resolution_us > 1:
         times = _rounded(given_events, newest_us, resolution_us, store, placed_us)
     else:
         times = []

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.prior import Pack
+    from recsys.rank.candidates import Pool
     from recsys.rank.rules import Rules
     from recsys.reports import Counterfactual, Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
@@ -357,20 +358,7 @@ class Recommender(Duties):
         with self._gate.reading:
             self._sync()
             pool = self._everything(without, keep, question[0])
-            state, stock, told = self._live.state, self._catalogue, self._knowledge
-            like = stock.likeness(self._embedder)
-            return slate(
-                state,
-                stock,
-                pool,
-                question,
-                k=most,
-                explore=temperature,
-                seed=drawn,
-                knowledge=told,
-                likeness=like,
-                rules=rules,
-            )
+            return self._slate(pool, question, most, temperature, drawn, rules)
 
     def rank(
         self,
@@ -413,20 +401,23 @@ class Recommender(Duties):
             self._sync()
             state = self._live.state
             pool = given(ids, state.behaviour, self._catalogue, state.steers)
-            stock, told = self._catalogue, self._knowledge
-            like = stock.likeness(self._embedder)
-            return slate(
-                state,
-                stock,
-                pool,
-                question,
-                k=most,
-                explore=temperature,
-                seed=drawn,
-                knowledge=told,
-                likeness=like,
-                rules=rules,
-            )
+            return self._slate(pool, question, most, temperature, drawn, rules)
+
+    def _slate(
+        self, pool: Pool, question: Question, k: int, explore: float, seed: int | None, rules: Rules | None
+    ) -> Slate:
+        return slate(
+            self._live.state,
+            self._catalogue,
+            pool,
+            question,
+            k=k,
+            explore=explore,
+            seed=seed,
+            knowledge=self._knowledge,
+            likeness=self._catalogue.likeness(self._embedder),
+            rules=rules,
+        )
 
     def similar(self, item_id: str, k: int = 10, *, at: At = None) -> Slate:
         """Give what goes with an item: what is like it, what is used around it, what a pack knows to go with it.

@@ -123,7 +123,7 @@ class Settings:
         if not isinstance(self.kind_weights, Mapping):
             raise InputError("kind_weights: a mapping of kinds to numbers is needed", field="kind_weights")
         for kind, weight in self.kind_weights.items():
-            if not isinstance(kind, str) or kind in ("", "shown", "steer") or len(kind) > LIMITS["kind"]:
+            if not _is_kind(kind):
                 raise InputError(
                     f"kinds are strings of 1 to {LIMITS['kind']} characters other than 'shown' and 'steer'",
                     field="kind_weights",
@@ -180,10 +180,14 @@ class Settings:
         if not isinstance(self.dwell, Mapping):
             raise InputError("dwell: a mapping of kinds to numbers is needed", field="dwell")
         for kind, full in self.dwell.items():
-            if not isinstance(kind, str) or kind in ("", "shown", "steer") or self.kind_weights.get(kind, 1.0) <= 0:
+            if not _is_kind(kind) or self.kind_weights.get(kind, 1.0) <= 0:
                 raise InputError("dwell: kinds that weigh more than 0 are needed", field="dwell")
             _number(full, "dwell", 1e-6, 1e9)
         return {kind: float(full) for kind, full in self.dwell.items()}
+
+
+def _is_kind(given: object) -> bool:
+    return isinstance(given, str) and given not in ("", "shown", "steer") and len(given) <= LIMITS["kind"]
 
 
 def _number(value: object, name: str, low: float, high: float) -> float:

@@ -1089,7 +1089,10 @@ WRONG: Final[list[tuple[str, Any]]] = [
     *(("require_consent", value) for value in (1, None, "yes")),
     *(("ballast", value) for value in (1, None, "yes")),
     *(("dwell", value) for value in (5, ["play"], {"play": 0.0}, {"play": "30"}, {"play": math.inf}, {"skip": 3.0})),
-    *(("dwell", value) for value in ({"": 1.0}, {"shown": 1.0}, {3: 1.0}, {"play": True}, {"play": -1.0}, None)),
+    *(
+        ("dwell", value)
+        for value in ({"": 1.0}, {"shown": 1.0}, {"k" * 65: 1.0}, {3: 1.0}, {"play": True}, {"play": -1.0}, None)
+    ),
     *(("kind_weights", value) for value in (5, [("a", 1.0)], {"k" * 65: 1.0}, {"": 1.0}, {"shown": 1.0})),
 ]
 

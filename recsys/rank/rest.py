@@ -13,7 +13,7 @@ from typing import final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Rest", "Untouched", "among", "rows_of"]
+__all__ = ["Rest", "Untouched", "among", "places_of", "rows_of"]
 
 LookUp = Callable[[Sequence[str]], NDArray[np.intp]]
 _MANY = 256  # changes after which all are looked up anew
@@ -54,7 +54,7 @@ class Untouched:
 
     def discard(self, ids: Iterable[str]) -> None:
         """Take ids out. O(n), in C."""
-        places = sorted({at for at, item_id in ((bisect_left(self.ids, i), i) for i in ids) if self._is(at, item_id)})
+        places = sorted(set(places_of(self.ids, ids)))
         if not places:
             return
         for column in self._columns.values():
@@ -78,9 +78,6 @@ class Untouched:
             column.values[[bisect_left(self.ids, item_id) for item_id in late]] = look_up(late)
             column.late.clear()
         return column.values
-
-    def _is(self, at: int, item_id: str) -> bool:
-        return at < len(self.ids) and self.ids[at] == item_id
 
 
 @final
@@ -141,8 +138,7 @@ def rows_of(untouched: Sequence[str], name: str, stamp: object, look_up: LookUp)
 
 def among(item_id: str, ordered: Sequence[str]) -> bool:
     """Whether an id is in a sorted list. O(log n)."""
-    at = bisect_left(ordered, item_id)
-    return at < len(ordered) and ordered[at] == item_id
+    return bool(places_of(ordered, (item_id,)))
 
 
 def places_of(ordered: Sequence[str], ids: Iterable[str]) -> list[int]:

@@ -20,6 +20,7 @@ from recsys.rank.arrange import Placed, place
 from recsys.rank.candidates import Catalogue, Pool
 from recsys.rank.narrow import WIDE, narrowed
 from recsys.rank.reasons import averages_of, basis
+from recsys.rank.rest import among, places_of
 from recsys.rank.told import Like, Said, Told
 from recsys.types import Context, Event, Recommendation, Slate
 
@@ -151,7 +152,7 @@ def _with_told(
 
 def _with_column(state: State, pool: Pool, item_id: str) -> Pool:
     """Give what is no candidate a column all the same, so that it is scored as it would be if it were one."""
-    if item_id in pool.ids or item_id in pool.untouched:
+    if item_id in pool.ids or among(item_id, pool.untouched):
         return pool
     n = len(pool.ids)
     slots = np.arange(n) if isinstance(pool.slots, slice) else pool.slots
@@ -195,8 +196,8 @@ def _place(pool: Pool, column: int, item_id: str) -> int:
     """Where an item stands among the untouched; -1 for one with a column of its own, and for no candidate at all."""
     if pool.ids[column] == item_id:
         return -1
-    at = bisect_left(pool.untouched, item_id)
-    return at if at < len(pool.untouched) and pool.untouched[at] == item_id else -1
+    found = places_of(pool.untouched, (item_id,))
+    return found[0] if found else -1
 
 
 def _untouched(pool: Pool, column: int, item_id: str) -> float:

@@ -173,15 +173,20 @@ def test_a_text_that_a_row_still_holds_is_not_taken_for_a_residue(path: Path, pl
         assert store.erase([NEEDLE]).reason == ""
 
 
-def test_the_scan_finds_a_needle_across_the_edge_of_what_is_read_at_a_time(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", [(), ("preadv",), ("preadv", "pread")], ids=str)
+def test_the_scan_finds_a_needle_wherever_it_lies_across_what_is_read_at_a_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(scan, "_CHUNK", 64)
-    path.write_bytes(b"x" * 57 + NEEDLE.encode() + b"y" * 100)
+    for name in missing:
+        monkeypatch.delattr(os, name)
+    path.touch()
     log = (path.stat().st_dev, path.stat().st_ino)
     try:
-        assert scan.scan(str(path), [NEEDLE, "absent", "yyy"]) == ([NEEDLE, "yyy"], 1, 173)
-        assert scan.scan(str(path), []) == ([], 1, 173)
+        for at in range(200):
+            path.write_bytes(b"x" * at + NEEDLE.encode() + b"y" * (300 - at))
+            assert scan.scan(str(path), [NEEDLE, "absent", "yyy"]) == ([NEEDLE, "yyy"], 1, 316), at
+        assert scan.scan(str(path), []) == ([], 1, 316)
     finally:
         scan.let_go(log)
 
