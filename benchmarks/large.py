@@ -127,12 +127,12 @@ def _pairs(kinds: NDArray[np.intp], rng: np.random.Generator) -> tuple[NDArray[n
 
 @contextmanager
 def stocked(what: str, n_items: int, n_events: int = 300) -> Iterator[Recommender]:
-    """Give a recommender of a large catalogue, after some uses: with ``content``, with a ``pack``, or with ``both``."""
+    """Give a recommender of a large catalogue, after some uses: with ids alone, ``content``, a ``pack``, or ``both``."""
     with TemporaryDirectory(prefix="recsys-bench-") as into:
-        prior = None if what == "content" else made_up_pack(Path(into) / "app.pack", n_items)
+        prior = None if what in {"ids", "content"} else made_up_pack(Path(into) / "app.pack", n_items)
         with Recommender(":memory:", prior=prior) as rec:
             items = stock(n_items)
-            rec.add(({"id": item["id"]} for item in items) if what == "pack" else items)
+            rec.add(({"id": item["id"]} for item in items) if what in {"ids", "pack"} else items)
             rec.record_many(uses(n_events, n_items))
             rec.recommend(10, at=ASKED_S)
             yield rec
