@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.data import data_folder, load, load_items
 from benchmarks.logs import Log
 from benchmarks.packaged import PACKAGES
+from benchmarks.peers import sasrec
 from benchmarks.peers.crowd import available_peers
 from benchmarks.quality_tables import SEED, row_of
 from benchmarks.report import Cell, Result, Table
@@ -29,7 +31,7 @@ from recsys.prior.pack import write
 from recsys.publish import Hyper, Person, build
 from recsys.types import Item
 
-__all__ = ["SCENARIOS", "movielens_100k", "movielens_small"]
+__all__ = ["SCENARIOS", "SPLIT_SEED", "movielens_100k", "movielens_small", "people_of", "ranks_of", "row"]
 
 SPLIT_SEED: Final = 1
 _IN_PACK: Final = 0.85  # of the people; the others are asked about
@@ -56,13 +58,12 @@ SCENARIOS = {"quality/movielens-100k": movielens_100k, "quality/movielens-latest
 
 
 def _films(name: str, data: Path | None, *, quick: bool) -> Result:
-    folder = Path() if name in PACKAGES else data_folder(data)
-    logs = [_ties_drawn(log) for log in load(name, folder, every_user=True, limit=_QUICK_PEOPLE if quick else None)]
-    items = load_items(name, folder)
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(logs))
-    n_learnt = int(_IN_PACK * len(logs))
-    learnt, asked = ([logs[i] for i in some] for some in (order[:n_learnt], order[n_learnt:]))
+    learnt, asked, items = people_of(name, data, quick=quick)
     peers, skipped = available_peers()
+    without = sasrec.missing()
+    skipped |= without
+    if not without:
+        peers |= {"SASRec (torch)": partial(sasrec.SasRec, epochs=1) if quick else sasrec.SasRec}
     numbers = {item.id: number for number, item in enumerate(items)}
     histories = [_numbers(log, numbers) for log in learnt]
     ranks: dict[str, NDArray[np.int64]] = {}
@@ -75,10 +76,10 @@ def _films(name: str, data: Path | None, *, quick: bool) -> Result:
     users = [log.user for log in asked for _ in log.events[1:]]
     title = f"{name}: {len(users):,} choices of {len(asked)} people, {len(items):,} films ranked"
     columns = ("model", "NDCG@10", "NDCG@10, people alike", "one list (ms)", "pack (bytes an item)")
-    rows = [(model, *_row(ranks[model], users), *_told(costs[model])) for model in ranks]
+    rows = [(model, *row(ranks[model], users), *_told(costs[model])) for model in ranks]
     notes = [
         f"{len(learnt)} other people taught the pack and the peers. {_times(ranks)}",
-        "Equal times are put in a drawn order. Peers see what was used, not when.",
+        "Equal times are put in a drawn order. Peers see what was used, not when; SASRec sees its order, too.",
         "The person's part of ALS is solved for at each question; of BPR it is the mean of the films used.",
         f"A film or a pair of films is in the pack when {_LEAST_PEOPLE} people or more have it.",
     ]
@@ -89,6 +90,16 @@ def _films(name: str, data: Path | None, *, quick: bool) -> Result:
         quick,
         skipped,
     )
+
+
+def people_of(name: str, data: Path | None, *, quick: bool) -> tuple[list[Log], list[Log], list[Item]]:
+    """Split the people of a set: those who may teach, those who are asked about; and give its catalogue."""
+    folder = Path() if name in PACKAGES else data_folder(data)
+    logs = [_ties_drawn(log) for log in load(name, folder, every_user=True, limit=_QUICK_PEOPLE if quick else None)]
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(logs))
+    n_learnt = int(_IN_PACK * len(logs))
+    learnt, asked = ([logs[i] for i in some] for some in (order[:n_learnt], order[n_learnt:]))
+    return learnt, asked, load_items(name, folder)
 
 
 def _ties_drawn(log: Log) -> Log:
@@ -122,26 +133,36 @@ def _ranks_with_pack(
 ) -> tuple[NDArray[np.int64], float, int, int]:
     people = [Person(log.user, [e.item_id for e in log.events], [e.at_us / 1e6 for e in log.events]) for log in learnt]
     built = build(people, least_people=_LEAST_PEOPLE, hyper=replace(HYPER, epochs=1) if quick else HYPER)
-    ranks, spent_ms = [], []
     with TemporaryDirectory(prefix="recsys-bench-") as folder:
         path = Path(folder) / "app.pack"
         size = write(path, built.arrays, provenance={}, n_people=built.n_people, least_people=built.least_people)
-        for log in asked:
-            with Recommender(":memory:", prior=path) as rec:
-                rec.add(items)
-                for n, event in enumerate(log.events):
-                    if n:
-                        used = [e.item_id for e in log.events[:n]]
-                        started = time.perf_counter()
-                        slate = rec.recommend(_K, at=event.at_us / 1e6, exclude=used)
-                        spent_ms.append((time.perf_counter() - started) * 1e3)
-                        found = slate.item_ids
-                        ranks.append(found.index(event.item_id) + 1 if event.item_id in found else len(items))
-                    rec.record_many([event])
-    return np.array(ranks, np.int64), float(np.median(spent_ms)), size, int(built.report["items"])
+        ranks, rank_ms = ranks_of(asked, items, path)
+    return ranks, rank_ms, size, int(built.report["items"])
 
 
-def _row(ranks: NDArray[np.int64], users: Sequence[str]) -> list[Cell]:
+def ranks_of(asked: Sequence[Log], items: Sequence[Item], prior: Path | None) -> tuple[NDArray[np.int64], float]:
+    """Ask recsys before each choice but a person's first: the rank of what was chosen, and the median milliseconds.
+
+    What is not among the first ten has the last rank.
+    """
+    ranks, spent_ms = [], []
+    for log in asked:
+        with Recommender(":memory:", prior=prior) as rec:
+            rec.add(items)
+            for n, event in enumerate(log.events):
+                if n:
+                    used = [e.item_id for e in log.events[:n]]
+                    started = time.perf_counter()
+                    slate = rec.recommend(_K, at=event.at_us / 1e6, exclude=used)
+                    spent_ms.append((time.perf_counter() - started) * 1e3)
+                    found = slate.item_ids
+                    ranks.append(found.index(event.item_id) + 1 if event.item_id in found else len(items))
+                rec.record_many([event])
+    return np.array(ranks, np.int64), float(np.median(spent_ms))
+
+
+def row(ranks: NDArray[np.int64], users: Sequence[str]) -> list[Cell]:
+    """Give NDCG@10 with every choice alike, and with every person alike."""
     values = ndcg_at_k(ranks, _K)
     people = sorted(set(users))
     of = np.array(users)

@@ -5,15 +5,8 @@ fits on the own-log sets (one left out, for an honest benchmark of it);
 ``--shipped`` fits on those whose licence allows shipping what is drawn from them
 and writes ``recsys/prior/default/prior.json``.
 
-The model is a random-effects conditional logit. Each person ``u`` of domain ``g``
-has weights ``w_u ~ N(w0, P0)``; the choice sets and features are those of
-:func:`recsys.learn.fold.fold` itself. Expectation-maximisation with a Laplace
-approximation for each person (Newton's method to the mode ``m_u``, curvature
-``S_u``), every domain counting the same:
-
-    w0 = mean_g mean_u m_u,   P0 = mean_g mean_u (S_u + (m_u - w0)(m_u - w0)ᵀ)
-
-so ``P0`` holds both how domains differ and how people of one domain differ.
+The model and its fit are those of :mod:`recsys.publish.ranker`, every domain counting the same, so that ``P0`` holds
+both how domains differ and how people of one domain differ.
 """
 
 from __future__ import annotations
@@ -21,7 +14,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import Log, data_folder, load, missing_sets
-from recsys.learn.choice import REGIMES, ChoiceModel
-from recsys.learn.features import FEATURES, N_FEATURES
-from recsys.learn.fold import fold_all, learn_pending, new_state
+from recsys.learn.choice import REGIMES
+from recsys.learn.features import FEATURES
 from recsys.prior import Prior
-from recsys.settings import Settings
+from recsys.publish import ranker
+from recsys.publish.ranker import LEAST_CHOICES, Choices, maximised, with_enough
 
 __all__ = ["OWN_LOG_SETS", "SHIPPED_SETS", "fit", "main"]
 
@@ -52,64 +44,11 @@ _USERS_PER_SET: Final = 100
 DEMO_SET: Final = "uci-online-retail"
 _DEMO_FROM_EVENTS: Final = 500  # the demo's shoppers have at least so many lines
 _ROUNDS: Final = 12
-_STEPS: Final = 3
-_LARGEST_STEP: Final = 1.0
-_LEAST_CHOICES: Final = 10  # in a regime, of the people it is fitted on: who hardly ever chose teaches nothing
-_FLOOR: Final = 1e-3  # added to the diagonal of P0: no weight is ever quite certain
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """One person's choices in one regime, as :meth:`recsys.learn.choice.ChoiceModel.learn` takes them, all together."""
-
-    features: NDArray[np.float32]
-    sizes: NDArray[np.intp]
-    targets: NDArray[np.intp]
-    weights: Floats
-    offsets: Floats
-
-
-class _Recorder(ChoiceModel):
-    """A choice model that keeps what it is given instead of learning from it."""
-
-    def __init__(self) -> None:
-        super().__init__(np.zeros(N_FEATURES), np.eye(N_FEATURES))
-        self.features: list[NDArray[np.float32]] = []
-        self.sizes: list[int] = []
-        self.targets: list[int] = []
-        self.weights: list[float] = []
-        self.offsets: list[Floats] = []
-
-    def learn(
-        self,
-        features: Floats,
-        sizes: Sequence[int],
-        targets: Sequence[int],
-        weights: Sequence[float],
-        offsets: Floats,
-    ) -> None:
-        self.features.append(features.astype(np.float32))
-        self.sizes += sizes
-        self.targets += targets
-        self.weights += weights
-        self.offsets.append(offsets)
-
-    def choices(self) -> Choices | None:
-        """Give all of them, None where there are none."""
-        if not self.sizes:
-            return None
-        features, offsets = np.concatenate(self.features, axis=1), np.concatenate(self.offsets)
-        return Choices(features, np.array(self.sizes), np.array(self.targets), np.array(self.weights), offsets)
 
 
 def choices_of(log: Log) -> list[Choices | None]:
-    """Fold a log and return every choice set that the models would have learnt from, one entry a regime."""
-    state = new_state(Prior.flat(), Settings())
-    recorders = [_Recorder() for _ in REGIMES]
-    state.choices = tuple(recorders)
-    fold_all(state, log.events)
-    learn_pending(state)
-    return [recorder.choices() for recorder in recorders]
+    """Return every choice set that the models would have learnt from in a log, one entry a regime."""
+    return ranker.choices_of(log.events)
 
 
 def people(name: str, data: Path) -> list[Log]:
@@ -133,56 +72,10 @@ def fit(sets: Sequence[str], data: Path, *, rounds: int = _ROUNDS) -> Prior:
     domains = [[choices_of(log) for log in people(name, data)] for name in sets]
     fitted = []
     for regime in range(len(REGIMES)):
-        held = [_with_enough([of_person[regime] for of_person in group]) for group in domains]
-        fitted.append(_with_hand_set(*_maximised([group for group in held if group], rounds)))
+        held = [with_enough([of_person[regime] for of_person in group]) for group in domains]
+        fitted.append(_with_hand_set(*maximised([group for group in held if group], rounds)))
     w0, covariance = zip(*fitted, strict=True)
     return Prior(np.round(w0, 6), np.round(covariance, 6))
-
-
-def _with_enough(of_people: list[Choices | None]) -> list[Choices]:
-    return [choices for choices in of_people if choices is not None and len(choices.sizes) >= _LEAST_CHOICES]
-
-
-def _maximised(domains: list[list[Choices]], rounds: int) -> tuple[Floats, Floats]:
-    w0, covariance = np.zeros(N_FEATURES), np.eye(N_FEATURES) * 0.1
-    modes = [[w0.copy() for _ in group] for group in domains]
-    for _ in range(rounds):
-        precision = np.asarray(np.linalg.inv(covariance), np.float64)
-        spreads = []
-        for group, at in zip(domains, modes, strict=True):
-            fitted = [_mode(choices, m, w0, precision) for choices, m in zip(group, at, strict=True)]
-            at[:] = [m for m, _ in fitted]
-            spreads.append([s for _, s in fitted])
-        w0 = np.asarray(np.mean([np.mean(at, axis=0) for at in modes], axis=0), np.float64)
-        within = [
-            np.mean([s + np.outer(m - w0, m - w0) for m, s in zip(at, spread, strict=True)], axis=0)
-            for at, spread in zip(modes, spreads, strict=True)
-        ]
-        covariance = np.asarray(np.mean(within, axis=0), np.float64)
-        covariance += np.eye(N_FEATURES) * _FLOOR
-    return w0, covariance
-
-
-def _mode(choices: Choices, start: Floats, w0: Floats, precision: Floats) -> tuple[Floats, Floats]:
-    """Newton's method from ``start``; returns the mode and the inverse curvature there."""
-    w, x, sizes = start.copy(), choices.features.astype(np.float64), choices.sizes
-    starts = sizes.cumsum() - sizes
-    columns, chosen = starts + choices.targets, np.maximum(choices.weights, 0.0)
-    against = np.maximum(-choices.weights, 0.0)
-    for _ in range(_STEPS):
-        u = w @ x + choices.offsets
-        p = np.exp(u - np.maximum.reduceat(u, starts).repeat(sizes))
-        p /= np.add.reduceat(p, starts).repeat(sizes)
-        average = np.add.reduceat(x * p, starts, axis=1)
-        away = x[:, columns] - average
-        sure = np.minimum(p[columns], 0.95)
-        turned = against * sure / (1.0 - sure)
-        curvature = precision + (x * (p * chosen.repeat(sizes))) @ x.T - (average * chosen) @ average.T
-        curvature += (away * turned) @ away.T
-        gradient = precision @ (w0 - w) + away @ (chosen - turned)
-        step = np.linalg.solve(curvature, gradient)
-        w += step * min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-12))
-    return w, np.asarray(np.linalg.inv(curvature), np.float64)
 
 
 def _with_hand_set(w0: Floats, covariance: Floats) -> tuple[Floats, Floats]:
@@ -226,7 +119,7 @@ def provenance(sets: Sequence[str]) -> dict[str, object]:
         "method": "random-effects conditional logit, expectation-maximisation, domains weighted equally",
         "sets": {name: SHIPPED_SETS.get(name, "for benchmarks only, not shipped") for name in sets},
         "people_per_set": _USERS_PER_SET,
-        "least_choices_per_person": _LEAST_CHOICES,
+        "least_choices_per_person": LEAST_CHOICES,
         "set_by_hand": {name: {"mean": m, "standard_deviation": s} for name, (m, s) in BY_HAND.items()},
     }
 

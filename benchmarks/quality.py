@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import candidates, films, shop
+from benchmarks import alone, candidates, films, likes, news, shop, unseen
 from benchmarks.baskets import REPEATS_METRIC, replay_baskets
 from benchmarks.data import RETAIL_SEED, Log, MissingDataError, data_folder, load
 from benchmarks.jobs import Models, by_name
@@ -177,8 +177,12 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     "quality/pareto": pareto,
     "quality/off-policy": off_policy,
     **films.SCENARIOS,
+    **alone.SCENARIOS,
     **shop.SCENARIOS,
     **candidates.SCENARIOS,
+    **news.SCENARIOS,
+    **likes.SCENARIOS,
+    **unseen.SCENARIOS,
 }
 
 

@@ -28,7 +28,7 @@ from recsys.publish import Hyper, Person, build
 from recsys.settings import Settings
 from recsys.types import Item
 
-__all__ = ["SCENARIOS", "retail_with_pack"]
+__all__ = ["SCENARIOS", "customers", "retail_with_pack"]
 
 SPLIT_SEED: Final = 1
 HYPER: Final = Hyper(epochs=6)
@@ -50,13 +50,8 @@ Ranker = Callable[[Log], list[tuple[list[str], list[str]]]]
 def retail_with_pack(data: Path | None, *, quick: bool, jobs: int | None = None) -> Result:
     """Predict the invoices of customers of whom no pack knows."""
     del jobs
-    folder, settings = data_folder(data), Settings()
-    logs = load("uci-online-retail", folder, every_user=True, limit=_QUICK_PEOPLE if quick else None)
-    items = load_items("uci-online-retail", folder)
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(logs))
-    n_learnt = int(_IN_PACK * len(logs))
-    learnt = [logs[i] for i in order[:n_learnt]]
-    asked = [log for log in (logs[i] for i in order[n_learnt:]) if len(_scored(log)) > 1][:_ASKED]
+    settings = Settings()
+    learnt, asked, items = customers(data, quick=quick)
     numbers = {item.id: number for number, item in enumerate(items)}
     chosen = [[numbers[e.item_id] for e in log.events if is_choice(e, settings)] for log in learnt]
     histories = [np.array(one, np.intp) for one in chosen if one]
@@ -81,6 +76,17 @@ def retail_with_pack(data: Path | None, *, quick: bool, jobs: int | None = None)
 
 
 SCENARIOS = {"quality/uci-online-retail-pack": retail_with_pack}
+
+
+def customers(data: Path | None, *, quick: bool) -> tuple[list[Log], list[Log], list[Item]]:
+    """Split the customers: those who may teach, those who are asked about; and give the catalogue."""
+    folder = data_folder(data)
+    logs = load("uci-online-retail", folder, every_user=True, limit=_QUICK_PEOPLE if quick else None)
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(logs))
+    n_learnt = int(_IN_PACK * len(logs))
+    learnt = [logs[i] for i in order[:n_learnt]]
+    asked = [log for log in (logs[i] for i in order[n_learnt:]) if len(_scored(log)) > 1][:_ASKED]
+    return learnt, asked, load_items("uci-online-retail", folder)
 
 
 def _scored(log: Log) -> list[Basket]:

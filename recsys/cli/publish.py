@@ -30,6 +30,7 @@ _MB = 1_000_000
 @click.option("--time", default="timestamp", show_default=True, help="The column of the time: seconds or a date.")
 @click.option("--kind", default="", help="The column of what was done.")
 @click.option("--only", "kinds", multiple=True, metavar="KIND", help="Only rows of this kind; repeatable.")
+@click.option("--passed", multiple=True, metavar="KIND", help="Rows of this kind say what was passed over; repeatable.")
 @click.option("--source", default="", metavar="TEXT", help="Where the logs are from; it is kept in the pack.")
 @click.option("--report", type=NEW_FILE, metavar="HTML", help="A page on what is in the pack and how well it does.")
 @click.option(
@@ -72,6 +73,7 @@ def build_prior_command(
             logs,
             columns=Columns(person, item, time, kind),
             kinds=options["kinds"],
+            passed=options["passed"],
             least_people=options["least_people"],
             told=say,
             judge=report is not None,

@@ -5,4 +5,5 @@ from typing import Final
 __all__ = ["MAGIC", "PACK_FEATURES"]
 
 MAGIC: Final = b"recsys pack\n"
-PACK_FEATURES: Final = ("taste", "near", "popular", "level")  # their weights stand in the pack
+# Their weights stand in the pack. The last is said of what was used, the others of what never was.
+PACK_FEATURES: Final = ("taste", "near", "popular", "liked", "level", "again")

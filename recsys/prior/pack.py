@@ -11,6 +11,8 @@ item to whoever does not know it. What is kept of each:
 * ``into`` and ``out``, ``(n, d)`` in single bytes: what using it says of what comes next, and what speaks for it.
   The taste at a moment is ``u = Σ_k M_k Σ_j λ_kj into_j`` over the last uses ``j``, with weights ``λ_kj`` that fade by
   half every ``half_life_k`` uses and have length 1; an item's part in it is ``out·u + bias``;
+* ``liked``: the log odds of its being chosen rather than passed over, less the usual ones;
+* ``again``: the logarithm of how much oftener than usual those who used it use it again;
 * ``near``: which items are used within a few uses of it, and how much oftener than usual.
 """
 
@@ -40,12 +42,27 @@ _ALIGNED: Final = 64
 _MAX_HEADER: Final = 1 << 20
 _MAX_ITEMS: Final = 5_000_000
 _MAX_FACTORS: Final = 128  # bytes times eleven-bit integers then sum exactly in single precision
-_LIMITS: Final = {"weights": 1e4, "mix": 1e4, "half_lives": 1e12, "scales": 1e4}
+_LIMITS: Final = {"weights": 1e4, "weights_given": 1e4, "mix": 1e4, "half_lives": 1e12, "scales": 1e4}
+
+_FINITE: Final = (
+    "popular",
+    "liked",
+    "again",
+    "bias",
+    "scales",
+    "mix",
+    "near_unit",
+    "unknown",
+    "weights",
+    "weights_given",
+)
 
 # name: dtype, shape in letters (n items, d factors, k half-lives, e pairs, f features, r regimes), whether it may miss.
 _ARRAYS: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("<u8", "n"),
     "popular": ("<f2", "n"),
+    "liked": ("<f2", "n"),
+    "again": ("<f2", "n"),
     "into": ("|i1", "nd"),
     "out": ("|i1", "nd"),
     "bias": ("<f2", "n"),
@@ -56,8 +73,9 @@ _ARRAYS: Final[Mapping[str, tuple[str, str]]] = {
     "near_item": ("<u4", "e"),
     "near_lift": ("|u1", "e"),
     "near_unit": ("<f4", "1"),
-    "unknown": ("<f4", "2"),  # log share and bias of an item that the pack does not have
+    "unknown": ("<f4", "3"),  # log share, bias and liking of an item that the pack does not have
     "weights": ("<f8", "f"),
+    "weights_given": ("<f8", "f"),  # for lists that the host gives
 }
 _RANKER: Final[Mapping[str, tuple[str, str]]] = {"w0": ("<f8", "rx"), "P0": ("<f8", "rxx")}
 
@@ -100,6 +118,7 @@ class Pack:
         self.least_people, self.n_people = int(header.get("least_people", 0)), int(header.get("n_people", 0))
         self.prior = Prior(a["w0"], a["P0"]) if "w0" in a else None
         self.weights: NDArray[np.float64] = np.array(a["weights"])
+        self.weights_given: NDArray[np.float64] = np.array(a["weights_given"])
         self.half_lives: NDArray[np.float64] = a["half_lives"].astype(np.float64)
         self.mix: NDArray[np.float32] = a["mix"] * (a["scales"][0] * a["scales"][1])
 
@@ -212,7 +231,7 @@ def _arrays(view: memoryview, header: Mapping[str, Any], begin: int) -> dict[str
 
 def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Hold the arrays against what the module says of them, so that no later look-up can go astray."""
-    sizes = {"2": 2, "1": 1, "f": len(PACK_FEATURES)}
+    sizes = {"3": 3, "2": 2, "1": 1, "f": len(PACK_FEATURES)}
     if not arrays.keys() >= _ARRAYS.keys() or ("w0" in arrays) != ("P0" in arrays):
         raise InputError("the pack lacks some of its parts", field="prior")
     for name, (_, letters) in _ARRAYS.items():
@@ -228,10 +247,7 @@ def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
         raise InputError("the pack is too large", field="prior")
     begin, keys = a["near_begin"], a["keys"]
     sound = (
-        all(
-            np.isfinite(a[name]).all()
-            for name in ("popular", "bias", "scales", "mix", "near_unit", "unknown", "weights")
-        )
+        all(np.isfinite(a[name]).all() for name in _FINITE)
         and all(np.abs(a[name]).max(initial=0.0) <= most for name, most in _LIMITS.items())
         and bool((a["half_lives"] > 0).all())
         and bool((keys[1:] > keys[:-1]).all())

@@ -25,12 +25,25 @@ from numpy.typing import NDArray
 from recsys.errors import InputError
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.weights import Prior
+from recsys.publish.again import again_of
 from recsys.publish.counting import ROW, Left, added_items, keys_of, places_of
+from recsys.publish.passed import liked_of
 from recsys.publish.pieces import PIECE_BYTES, Columns, cut, size_of
 from recsys.publish.spread import Here, Progress, Spread, Threads, reduced
-from recsys.publish.steps import Brought, Read, ask, bring, choose, count_pairs, deal, read, sequence
+from recsys.publish.steps import (
+    Brought,
+    Read,
+    ask,
+    bring,
+    choose,
+    count_beyond,
+    count_pairs,
+    deal,
+    read,
+    sequence,
+)
 from recsys.publish.train import HALF_LIVES, Factors, Hyper, train
-from recsys.publish.weights import ASKED, Asked, Quality, fitted, judged
+from recsys.publish.weights import ASKED, START, Asked, Quality, fitted, judged, ranked
 
 __all__ = ["LEAST_PEOPLE", "MEMORY_BYTES", "Built", "Evidence", "Person", "build", "build_from_logs"]
 
@@ -40,6 +53,7 @@ _BUCKET_BYTES: Final = 1 << 25  # of tables, whose people are brought together a
 _RANGE_BYTES: Final = 1 << 26  # of pairs, that are added at once
 _BUCKETS: Final = 1 << 12
 _PAIR_BYTES: Final = 24
+_NEVER: Final = 0.5  # uses, of what too few people used and enough passed over
 
 
 class Person(NamedTuple):
@@ -52,11 +66,14 @@ class Person(NamedTuple):
     items : sequence of str
     at_s : sequence of float
         Seconds since 1970-01-01 UTC.
+    passed : sequence of (str, float)
+        What was turned down, or shown and not chosen, and when; none where the logs do not say.
     """
 
     name: str
     items: Sequence[str]
     at_s: Sequence[float]
+    passed: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +86,7 @@ class Evidence:
     n_people, n_aside, n_asked : int
         All, those set aside, and those of them whose choices the weights were fitted on.
     items : array of ITEM
-        All that were used by those who are not set aside, whether they are published or not.
+        All that were used or passed over by those who are not set aside, whether they are published or not.
     kept : array of bool, shape (n_items,)
         Which are published.
     pair_people : array of int64, shape (n_pairs,)
@@ -104,7 +121,7 @@ class Built:
     n_people : int
         Whose logs it learnt from, those for the weights among them.
     least_people : int
-        How many people must have used an item, or two items together, for it to be published.
+        How many people must have used or passed over an item, or used two together, for it to be published.
     report : dict
         Counts and fits, for the publisher; they are written into the pack.
     evidence : Evidence
@@ -175,6 +192,7 @@ def build_from_logs(
     *,
     columns: Columns | None = None,
     kinds: Sequence[str] = (),
+    passed: Sequence[str] = (),
     least_people: int = LEAST_PEOPLE,
     hyper: Hyper | None = None,
     prior: Prior | None = None,
@@ -196,6 +214,9 @@ def build_from_logs(
     columns : Columns, optional
     kinds : sequence of str
         Only rows of these kinds; needs ``columns.kind``. Empty: all.
+    passed : sequence of str
+        Rows of these kinds are no uses: they say what was turned down, or shown and not chosen. They need
+        ``columns.kind``, too.
     least_people, hyper, prior, told, judge
         As in :func:`build`.
     spread : Spread, optional
@@ -223,7 +244,7 @@ def build_from_logs(
     MissingExtraError
         Without pandas, pyarrow for Parquet, or Dask for large tables: the extra ``publish``.
     """
-    if kinds and not (columns and columns.kind):
+    if (kinds or passed) and not (columns and columns.kind):
         raise InputError("kinds: say which column holds the kind", field="kinds")
     size = size_of(paths)
     is_large = size > memory_bytes
@@ -233,7 +254,7 @@ def build_from_logs(
     with _folder(work, wanted=is_large and chosen.lays) as folder:
         plan = _plan(chosen, progress, folder, told, least_people, hyper, prior, judge)
         pieces = cut(paths, columns=named, piece_bytes=piece_bytes)
-        tasks = [(piece, named, tuple(kinds), n_buckets, folder) for piece in pieces]
+        tasks = [(piece, named, tuple(kinds), tuple(passed), n_buckets, folder) for piece in pieces]
         return _built(plan, chosen.map("reading", read, tasks, plan.progress), n_buckets)
 
 
@@ -265,10 +286,12 @@ def _folder(work: str | os.PathLike[str] | None, *, wanted: bool) -> Iterator[Pa
 def _rows_of_people(people: Iterable[Person]) -> NDArray[Any]:
     parts, number, begin = [np.empty(0, ROW)], dict[str, int](), 0
     for person in people:
-        rows = np.empty(len(person.items), ROW)
+        ids = [*person.items, *(item_id for item_id, _ in person.passed)]
+        rows = np.empty(len(ids), ROW)
         rows["high"], rows["low"] = places_of([person.name])[0]
-        rows["key"] = [number.setdefault(item_id, len(number)) for item_id in person.items]
-        at_us = np.asarray(person.at_s, np.float64) * 1e6
+        rows["key"] = [number.setdefault(item_id, len(number)) for item_id in ids]
+        rows["passed"] = np.arange(len(ids)) >= len(person.items)
+        at_us = np.array([*person.at_s, *(at_s for _, at_s in person.passed)], np.float64) * 1e6
         if at_us.shape != rows.shape or not (np.abs(at_us) < 2.0**62).all():
             raise InputError("a time of a use is missing or not finite", field="people")
         rows["at_us"], rows["order"] = np.rint(at_us), begin + np.arange(len(rows))
@@ -285,38 +308,71 @@ def _built(plan: _Plan, dealt: list[Any], n_buckets: int) -> Built:
     """Take dealt rows to the pack."""
     told, whole, items = _whole_people(plan, dealt, n_buckets)
     dealt.clear()
-    kept = items["people"] >= plan.least_people
+    kept = items["met"] >= plan.least_people
     n_uses = int(items["uses"].sum())
-    if not kept.any():
+    if not kept.any() or not n_uses:
         raise InputError(f"no item was used by {plan.least_people} people", field="least_people")
-    plan.say(f"{int(kept.sum()):,} of {len(items):,} items were used by {plan.least_people} people or more")
+    plan.say(
+        f"{int(kept.sum()):,} of {len(items):,} items were used or passed over by {plan.least_people} people or more"
+    )
     mine = items[kept]
     near, left = _near(plan, whole, mine, n_uses)
     plan.say(f"{len(near):,} pairs go together")
-    histories = _histories(plan, whole, mine["key"])
-    share = mine["uses"] / n_uses
+    used = mine["people"] >= plan.least_people
+    histories = [rows[used[rows]] for rows in _histories(plan, whole, mine["key"])]
+    share = np.where(used, mine["uses"], _NEVER) / n_uses
     factors = train(histories, share, plan.hyper, _by_pass(plan))
-    arrays = _packed(mine["key"], share, factors) | _packed_near(near, len(mine))
+    liked = _liked(plan, whole, items, kept)
+    again = again_of(items, plan.least_people)[kept]
+    arrays = _packed(mine["key"], share, factors, liked, again) | _packed_near(near, len(mine))
     asked = _asked(plan, whole, mine["key"])
-    weights, sets, fit = fitted(arrays, asked, plan.prior, plan.progress)
-    quality = judged(arrays, asked, sets, plan.prior, plan.progress) if plan.judge else None
-    arrays["weights"] = weights
-    plan.say(f"weights from {fit['choices']:,} choices of {len(asked):,} people: {np.round(weights, 3).tolist()}")
+    report, quality = _weighed(plan, arrays, asked)
     n_people, n_aside = sum(who.n_people for who, _, _ in whole), sum(who.n_aside for who, _, _ in whole)
-    report = {
+    report |= {
         "items": len(mine),
         "items_seen": len(items),
         "pairs": len(near),
         "uses": int(mine["uses"].sum()),
         "uses_seen": n_uses,
         "people_aside": n_aside,
-        "weights": dict(zip(PACK_FEATURES, weights.tolist(), strict=True)),
-        **fit,
     }
     evidence = Evidence(
         told, n_people, n_aside, len(asked), items, kept, near["people"].copy(), left, len(histories), quality
     )
     return Built(arrays, n_people, plan.least_people, report, evidence)
+
+
+def _weighed(
+    plan: _Plan, arrays: dict[str, NDArray[Any]], asked: Sequence[Asked]
+) -> tuple[dict[str, Any], Quality | None]:
+    """Put the ranker's prior and the weights into the arrays; returns what is told of them, and the pack's quality."""
+    prior, of_ranker = ranked(asked, plan.prior, plan.progress)
+    before, after = of_ranker["ranker_nats"]
+    plan.say(f"ranker: {before:.4f} nats a choice with the prior that was there, {after:.4f} with one fitted here")
+    if prior is not None:
+        arrays["w0"], arrays["P0"] = np.array(prior.w0), np.array(prior.covariance)
+    start = prior or plan.prior
+    weights, given, sets, fit = fitted(arrays, asked, start, plan.progress)
+    quality = judged(arrays, asked, sets, start, plan.progress) if plan.judge else None
+    arrays["weights"], arrays["weights_given"] = weights, given
+    plan.say(f"weights from {fit['choices']:,} choices of {len(asked):,} people: {np.round(weights, 3).tolist()}")
+    named = {"weights": dict(zip(PACK_FEATURES, weights.tolist(), strict=True)), "weights_given": given.tolist()}
+    return {**named, **fit, **of_ranker}, quality
+
+
+def _liked(
+    plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], items: NDArray[Any], kept: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Give how readily each item that is kept is chosen, and last all others together, if they are of enough people."""
+    liked = liked_of(items, kept)
+    if not liked.any():
+        return liked
+    keys = plan.spread.shared(items["key"][kept].copy())
+    tasks = [(who, uses, keys) for _, who, uses in whole]
+    beyond = plan.spread.map("counting people of what is left out", count_beyond, tasks, plan.progress)
+    if sum(plan.spread.gather(beyond)) < plan.least_people:
+        liked[-1] = 0.0
+    return liked
 
 
 def _by_pass(plan: _Plan) -> Callable[[int, float], None]:
@@ -340,7 +396,7 @@ def _whole_people(
         path.unlink()
     who = spread.gather([parts[0] for parts in brought])
     items = reduced(spread, "adding items", added_items, [parts[3] for parts in brought], plan.progress)
-    plan.say(f"{sum(each.n_people for each in who):,} people, {told.n_uses:,} uses")
+    plan.say(f"{sum(each.n_people for each in who):,} people, {sum(each.n_uses for each in who):,} uses")
     return told, [(each, parts[1], parts[2]) for each, parts in zip(who, brought, strict=True)], items
 
 
@@ -401,7 +457,13 @@ def _asked(plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], keys: NDArray
     return [person for some in found for person in some]
 
 
-def _packed(keys: NDArray[np.uint64], share: NDArray[np.float64], factors: Factors) -> dict[str, NDArray[Any]]:
+def _packed(
+    keys: NDArray[np.uint64],
+    share: NDArray[np.float64],
+    factors: Factors,
+    liked: NDArray[np.float64],
+    again: NDArray[np.float64],
+) -> dict[str, NDArray[Any]]:
     """Put what is known of items into bytes; an item that the pack does not have is taken for one of the rarest."""
     into, into_unit = _bytes(factors.into)
     out, out_unit = _bytes(factors.out)
@@ -409,14 +471,17 @@ def _packed(keys: NDArray[np.uint64], share: NDArray[np.float64], factors: Facto
     return {
         "keys": keys.copy(),
         "popular": np.log(share).astype(np.float16),
-        "weights": np.array([1.0, 0.0, 0.0, 1.0]),
+        "liked": liked[:-1].astype(np.float16),
+        "again": again.astype(np.float16),
+        "weights": np.array(START),
+        "weights_given": np.zeros(len(PACK_FEATURES)),
         "into": into,
         "out": out,
         "bias": factors.bias.astype(np.float16),
         "scales": np.array([into_unit, out_unit], np.float32),
         "mix": factors.mix,
         "half_lives": np.array(HALF_LIVES, np.float32),
-        "unknown": np.array([np.log(share.min() / 2.0), factors.bias[rare].mean()], np.float32),
+        "unknown": np.array([np.log(share.min() / 2.0), factors.bias[rare].mean(), liked[-1]], np.float32),
     }
 
 

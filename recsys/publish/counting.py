@@ -35,6 +35,7 @@ __all__ = [
     "items_of",
     "keys_of",
     "learnt_of",
+    "n_beyond",
     "near_of",
     "pairs_of",
     "place_of",
@@ -50,12 +51,28 @@ _SHRUNK: Final = 20.0  # pairs of no meaning that every item is given
 _AT_ONCE: Final = 200_000  # uses whose pairs are counted together
 
 ROW: Final = np.dtype(
-    [("high", "<u8"), ("low", "<u8"), ("key", "<u8"), ("at_us", "<i8"), ("order", "<i8"), ("check", "<u4")]
+    [
+        ("high", "<u8"),
+        ("low", "<u8"),
+        ("key", "<u8"),
+        ("at_us", "<i8"),
+        ("order", "<i8"),
+        ("check", "<u4"),
+        ("passed", "|u1"),
+    ]
 )
-"""A use: the person's digest in two halves, the item's key and a second digest, when, and its place in the logs."""
+"""A use: the person's digest in two halves, the item's key and a second digest, when, and its place in the logs.
 
-ITEM: Final = np.dtype([("key", "<u8"), ("check", "<u4"), ("people", "<i8"), ("uses", "<i8"), ("beside", "<i8")])
-"""An item: by how many people it was used, how often, and how many uses stood in the windows around."""
+Where ``passed`` is 1, it is no use: the item was passed over.
+"""
+
+_SUMS: Final = ("people", "uses", "beside", "met", "passed", "returned", "could", "who")
+ITEM: Final = np.dtype([("key", "<u8"), ("check", "<u4"), *((name, "<i8") for name in _SUMS)])
+"""An item: by how many ``people`` it was used, how often (``uses``), how many uses stood in the windows around
+(``beside``), how many people used it or passed it over (``met``), how often it was ``passed`` over; and at how many
+times people used anything after they had first used it (``could``, of so many people: ``who``), and at how many of
+these it was used again (``returned``).
+"""
 
 PAIR: Final = np.dtype([("code", "<i8"), ("times", "<i8"), ("people", "<i8")])
 """What stood in the window of what, ``of * n + to``: how often, and of how many people."""
@@ -67,7 +84,7 @@ Records = NDArray[Any]
 
 
 class Whole(NamedTuple):
-    """The people of a bucket, in the order of their digests, each one's uses the oldest first.
+    """The people of a bucket, in the order of their digests, each one's uses, or what was passed over, oldest first.
 
     Parameters
     ----------
@@ -124,15 +141,24 @@ def bounds_of_buckets(rows: Records, n_buckets: int) -> tuple[Records, NDArray[n
     return rows[order], np.searchsorted(bucket[order], np.arange(n_buckets + 1))
 
 
-def whole_people(parts: Sequence[Records]) -> Whole:
-    """Bring the rows of a bucket together: people by digest, uses by time, equal times as they stood in the logs."""
+def whole_people(parts: Sequence[Records]) -> tuple[Whole, Whole]:
+    """Bring the rows of a bucket together: people by digest, rows by time, equal times as they stood in the logs.
+
+    Returns their uses, and what the same people passed over.
+    """
     rows = np.concatenate(parts) if parts else np.empty(0, ROW)
     rows = rows[np.lexsort((rows["order"], rows["at_us"], rows["low"], rows["high"]))]
     other = (rows["high"][1:] != rows["high"][:-1]) | (rows["low"][1:] != rows["low"][:-1])
     first = np.flatnonzero(np.concatenate([np.ones(min(len(rows), 1), np.bool_), other]))
     places = np.stack([rows["high"][first], rows["low"][first]], axis=1)
     begin = np.append(first, len(rows)).astype(np.int64)
-    return Whole(places, begin, *(np.ascontiguousarray(rows[name]) for name in ("key", "check", "at_us")))
+    is_passed = rows["passed"] > 0
+    return _of_rows(places, begin, rows, ~is_passed), _of_rows(places, begin, rows, is_passed)
+
+
+def _of_rows(places: NDArray[np.uint64], begin: NDArray[np.int64], rows: Records, held: NDArray[np.bool_]) -> Whole:
+    before, some = np.concatenate([[0], np.cumsum(held)]), rows[held]
+    return Whole(places, before[begin], *(np.ascontiguousarray(some[name]) for name in ("key", "check", "at_us")))
 
 
 def learnt_of(people: Whole) -> Whole:
@@ -142,21 +168,40 @@ def learnt_of(people: Whole) -> Whole:
     return Whole(people.places[n:], people.begin[n:] - at, people.keys[at:], people.checks[at:], people.at_us[at:])
 
 
-def items_of(people: Whole) -> Records:
-    """Count the items of whole people, in the order of their keys, shape (n_items,). O(uses · log uses)."""
-    n = np.diff(people.begin)
+def items_of(people: Whole, over: Whole) -> Records:
+    """Count the items of whole people and of what they passed over, in the order of their keys, shape (n_items,).
+
+    O(rows · log rows).
+    """
+    n, none = np.diff(people.begin), np.zeros(len(over.keys), np.int64)
     place = np.arange(len(people.keys)) - np.repeat(people.begin[:-1], n)
     left = np.repeat(n, n) - 1 - place
-    person = np.repeat(np.arange(len(n)), n)
-    order = np.lexsort((person, people.keys))
-    keys, person = people.keys[order], person[order]
-    beside = (np.minimum(place, WINDOW) + np.minimum(left, WINDOW))[order]
-    new = np.ones(len(keys), np.int64)
+    moment, later = _moments(people)
+    person = np.repeat(np.tile(np.arange(len(n)), 2), np.concatenate([n, np.diff(over.begin)]))
+    keys, passed = np.concatenate([people.keys, over.keys]), np.repeat([0, 1], [len(people.keys), len(over.keys)])
+    order = np.lexsort((passed, person, keys))  # stable: a person's uses of an item stay in order of time
+    keys, person, passed = keys[order], person[order], passed[order]
+    moment, later = np.append(moment, none)[order], np.append(later, none)[order]
+    new, other = np.ones(len(keys), np.int64), np.ones(len(keys), np.int64)
     new[1:] = (keys[1:] != keys[:-1]) | (person[1:] != person[:-1])
+    other[1:] = new[1:] | (moment[1:] != moment[:-1])
     counted = np.empty(len(keys), ITEM)
-    counted["key"], counted["check"] = keys, people.checks[order]
-    counted["people"], counted["uses"], counted["beside"] = new, 1, beside
+    counted["key"], counted["check"] = keys, np.concatenate([people.checks, over.checks])[order]
+    counted["people"], counted["uses"], counted["met"], counted["passed"] = new * (1 - passed), 1 - passed, new, passed
+    counted["beside"] = np.append(np.minimum(place, WINDOW) + np.minimum(left, WINDOW), none)[order]
+    counted["returned"] = other * (1 - new) * (1 - passed)
+    counted["could"], counted["who"] = new * later, new * (later > 0)
     return added_items([counted])
+
+
+def _moments(people: Whole) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the times of all uses, and say how many of the person's come after each; uses of one time are at one."""
+    other = np.ones(len(people.keys), np.int64)
+    other[1:] = people.at_us[1:] != people.at_us[:-1]
+    some = np.diff(people.begin) > 0
+    other[people.begin[:-1][some]] = 1
+    moment = np.cumsum(other)
+    return moment, np.repeat(moment[people.begin[1:][some] - 1], np.diff(people.begin)[some]) - moment
 
 
 def added_items(parts: Sequence[Records]) -> Records:
@@ -172,7 +217,7 @@ def added_items(parts: Sequence[Records]) -> Records:
     first = _firsts(rows["key"])
     if len(rows) and (rows["check"] != np.repeat(rows["check"][first], np.diff(np.append(first, len(rows))))).any():
         raise InputError("two items have the same key: rename one of them", field="people")
-    return _summed(rows, first, ("people", "uses", "beside"))
+    return _summed(rows, first, _SUMS)
 
 
 def pairs_of(people: Whole, kept: NDArray[np.uint64]) -> Records:
@@ -213,6 +258,13 @@ def added_pairs(parts: Sequence[Records]) -> Records:
     rows = np.concatenate(parts) if parts else np.empty(0, PAIR)
     rows = rows[np.argsort(rows["code"], kind="stable")]
     return _summed(rows, _firsts(rows["code"]), ("times", "people"))
+
+
+def n_beyond(people: Whole, over: Whole, kept: NDArray[np.uint64]) -> int:
+    """Count the people who used or passed over anything that is not among the kept keys."""
+    person = [np.repeat(np.arange(len(each.places)), np.diff(each.begin)) for each in (people, over)]
+    beyond = [of[rows_of(each.keys, kept) < 0] for of, each in zip(person, (people, over), strict=True)]
+    return len(np.unique(np.concatenate(beyond)))
 
 
 class Left(NamedTuple):

@@ -26,6 +26,7 @@ _LIMITS: Final = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 2000, 5000, 1
 _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "keys": ("keys",),
     "popularity and biases": ("popular", "bias"),
+    "liking, and what people come back to": ("liked", "again"),
     "factors": ("into", "out"),
     "pairs": ("near_begin", "near_item", "near_lift"),
 }
@@ -113,7 +114,7 @@ def page(built: Built, *, size_bytes: int, source: str = "") -> str:
 def coverage(items: NDArray[Any], limits: Sequence[int]) -> list[tuple[float, float]]:
     """Give the shares of items and of uses that are left when items of fewer people are left out, for each limit."""
     n_uses, n_items = max(int(items["uses"].sum()), 1), max(len(items), 1)
-    held = [items["people"] >= limit for limit in limits]
+    held = [items["met"] >= limit for limit in limits]
     return [(int(each.sum()) / n_items, int(items["uses"][each].sum()) / n_uses) for each in held]
 
 
@@ -138,7 +139,7 @@ def _logs(known: Evidence) -> str:
         ("people", f"{known.n_people:,}"),
         ("of these set aside, for the weights and for what is said of quality", f"{known.n_aside:,}"),
         ("uses by the others", f"{int(known.items['uses'].sum()):,}"),
-        ("items used by the others", f"{len(known.items):,}"),
+        ("items that the others used or passed over", f"{len(known.items):,}"),
         ("people on whose uses the factors were fitted", f"{known.n_sequences:,}"),
     ]
     return "<h2>What the logs held</h2>" + _table((), rows)
@@ -169,7 +170,7 @@ def _quality(quality: Quality | None) -> str:
 
 
 def _coverage(known: Evidence, least: int) -> str:
-    most = int(known.items["people"].max(initial=1))
+    most = int(known.items["met"].max(initial=1))
     limits = sorted({limit for limit in (*_LIMITS, least) if limit <= max(most, least)})
     shares = coverage(known.items, limits)
     fine = np.unique(np.round(np.geomspace(1, max(limits), 120)).astype(int)).tolist()
@@ -199,7 +200,7 @@ def _coverage(known: Evidence, least: int) -> str:
 def _support(known: Evidence, least: int) -> str:
     parts = ["<h2>How many people stand behind what it says</h2>"]
     for name, style, people in (
-        ("item", "one", known.items["people"][known.kept]),
+        ("item", "one", known.items["met"][known.kept]),
         ("pair", "two", known.pair_people),
     ):
         if not len(people):
@@ -254,12 +255,12 @@ def _size(arrays: Mapping[str, NDArray[Any]], size_bytes: int, n_items: int) -> 
 def _limits(least: int) -> str:
     return (
         "<h2>What the limit promises, and what it does not</h2>"
-        f"<p>No item is in the pack that fewer than {least:,} people used, and no pair that fewer than {least:,} people"
-        " used close to each other. Each count behind it is a sum of what single people add; without one of them it"
-        " is smaller by just that.</p>"
-        "<p>It is not differential privacy. Factors and weights are fitted on everybody, and one person moves them a"
-        " little: who knows all the others' logs can learn something about the last one's. Make packs from"
-        " logs whose people agreed to it, or from public ones.</p>"
+        f"<p>No item is in the pack that fewer than {least:,} people used or passed over, and no pair that fewer than"
+        f" {least:,} people used close to each other. Each count behind it is a sum of what single people add; without"
+        " one of them it is smaller by just that.</p>"
+        "<p>It is not differential privacy. Factors, weights and the ranker's prior are fitted on everybody, and one"
+        " person moves them a little: who knows all the others' logs can learn something about the last one's. Make"
+        " packs from logs whose people agreed to it, or from public ones.</p>"
     )
 
 

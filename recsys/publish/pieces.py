@@ -83,6 +83,8 @@ class Uses(NamedTuple):
         Microseconds since 1970-01-01 UTC.
     order : array of int64, shape (n_uses,)
         Ascends with the rows of all files.
+    passed : array of bool, shape (n_uses,)
+        Which were passed over, and are no uses.
     n_rows : int
         Read, those of other kinds too.
     form : str
@@ -95,6 +97,7 @@ class Uses(NamedTuple):
     item_of: NDArray[np.intp]
     at_us: NDArray[np.int64]
     order: NDArray[np.int64]
+    passed: NDArray[np.bool_]
     n_rows: int
     form: str
 
@@ -223,8 +226,8 @@ def _end_of_lines(text: bytes, *, only_first: bool) -> int:
     return int(outside[0 if only_first else -1]) + 1 if len(outside) else 0
 
 
-def uses_of(piece: Piece, columns: Columns, kinds: Sequence[str]) -> Iterator[Uses]:
-    """Read a piece: one part, or several of a packed file.
+def uses_of(piece: Piece, columns: Columns, kinds: Sequence[str], passed: Sequence[str] = ()) -> Iterator[Uses]:
+    """Read a piece: one part, or several of a packed file. Rows of the kinds ``passed`` are what was passed over.
 
     Raises
     ------
@@ -235,7 +238,7 @@ def uses_of(piece: Piece, columns: Columns, kinds: Sequence[str]) -> Iterator[Us
     row = piece.number * _PLACES
     try:
         for table in _tables(piece, columns):
-            yield _uses(table, columns, kinds, row)
+            yield _uses(table, columns, kinds, passed, row)
             row += len(table)
     except InputError:
         raise
@@ -270,15 +273,16 @@ def _tables(piece: Piece, columns: Columns) -> Iterator[pd.DataFrame]:
         yield pd.read_csv(io.BytesIO(piece.head + text), **how)
 
 
-def _uses(table: pd.DataFrame, columns: Columns, kinds: Sequence[str], row: int) -> Uses:
+def _uses(table: pd.DataFrame, columns: Columns, kinds: Sequence[str], passed: Sequence[str], row: int) -> Uses:
     import pandas as pd
 
-    order = np.arange(row, row + len(table))
+    n_rows, order = len(table), np.arange(row, row + len(table))
+    over = np.zeros(n_rows, np.bool_)
+    if passed:
+        over = table[columns.kind].astype(str).isin(list(passed)).to_numpy()
     if kinds:
-        held = table[columns.kind].astype(str).isin(list(kinds)).to_numpy()
-        table, order, n_rows = table[held], order[held], len(table)
-    else:
-        n_rows = len(table)
+        held = table[columns.kind].astype(str).isin(list(kinds)).to_numpy() | over
+        table, order, over = table[held], order[held], over[held]
     cells = [table[name] for name in (columns.person, columns.item)]
     if any(cell.isna().any() for cell in cells):
         raise InputError("a row has no person, no item or no time", field="paths")
@@ -286,7 +290,7 @@ def _uses(table: pd.DataFrame, columns: Columns, kinds: Sequence[str], row: int)
     if "" in persons or "" in items:
         raise InputError("a row has no person, no item or no time", field="paths")
     at_us, form = _moments(table[columns.time])
-    return Uses(list(persons), list(items), person_of, item_of, at_us, order, n_rows, form)
+    return Uses(list(persons), list(items), person_of, item_of, at_us, order, over, n_rows, form)
 
 
 def _moments(times: pd.Series) -> tuple[NDArray[np.int64], str]:

@@ -15,7 +15,11 @@ __all__ = ["Columns", "read_people"]
 
 
 def read_people(
-    paths: Iterable[str | os.PathLike[str]], *, columns: Columns | None = None, kinds: Sequence[str] = ()
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    columns: Columns | None = None,
+    kinds: Sequence[str] = (),
+    passed: Sequence[str] = (),
 ) -> list[Person]:
     """Read people's uses, each person's ordered by time; equal times keep the order of the rows.
 
@@ -26,6 +30,8 @@ def read_people(
     columns : Columns, optional
     kinds : sequence of str
         Only rows of these kinds; needs ``columns.kind``. Empty: all.
+    passed : sequence of str
+        Rows of these kinds are what was passed over; they need ``columns.kind``, too.
 
     Raises
     ------
@@ -35,19 +41,25 @@ def read_people(
         When a file cannot be read or lacks a column, or a row has no usable time. No message repeats a row.
     """
     named = columns or Columns()
-    if kinds and not named.kind:
+    if (kinds or passed) and not named.kind:
         raise InputError("kinds: say which column holds the kind", field="kinds")
-    rows: dict[str, list[tuple[int, int, str]]] = {}
+    rows: dict[str, list[tuple[int, int, str, bool]]] = {}
     forms = set()
     for piece in cut(paths, columns=named):
-        for uses in uses_of(piece, named, kinds):
+        for uses in uses_of(piece, named, kinds, passed):
             forms |= {uses.form} - {""}
             whom, what = np.array(uses.persons, object)[uses.person_of], np.array(uses.items, object)[uses.item_of]
-            for person, at_us, order, item_id in zip(whom, uses.at_us.tolist(), uses.order.tolist(), what, strict=True):
-                rows.setdefault(person, []).append((at_us, order, item_id))
+            told = (uses.at_us.tolist(), uses.order.tolist(), what, uses.passed.tolist())
+            for person, at_us, order, item_id, over in zip(whom, *told, strict=True):
+                rows.setdefault(person, []).append((at_us, order, item_id, over))
     if not rows:
         raise InputError("there is no row to learn from", field="paths")
     if len(forms) > 1:
         raise InputError("times are numbers in some rows and dates in others: give them one form", field="paths")
-    ordered = {person: sorted(rows[person]) for person in sorted(rows)}
-    return [Person(person, [row[2] for row in of], [row[0] / 1e6 for row in of]) for person, of in ordered.items()]
+    people = []
+    for person in sorted(rows):
+        ordered = sorted(rows[person])
+        used = [row for row in ordered if not row[3]]
+        over = [(row[2], row[0] / 1e6) for row in ordered if row[3]]
+        people.append(Person(person, [row[2] for row in used], [row[0] / 1e6 for row in used], over))
+    return people

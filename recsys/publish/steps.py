@@ -19,6 +19,7 @@ from recsys.publish.counting import (
     items_of,
     keys_of,
     learnt_of,
+    n_beyond,
     near_of,
     pairs_of,
     places_of,
@@ -29,10 +30,10 @@ from recsys.publish.pieces import Columns, Piece, Uses, uses_of
 from recsys.publish.spread import Laid, laid, loaded
 from recsys.publish.weights import Asked
 
-__all__ = ["Brought", "Read", "ask", "bring", "choose", "count_pairs", "deal", "read", "sequence"]
+__all__ = ["Brought", "Read", "ask", "bring", "choose", "count_beyond", "count_pairs", "deal", "read", "sequence"]
 
 Part: TypeAlias = NDArray[Any] | Laid
-PERSON: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("n", "<i8")])
+PERSON: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("n", "<i8"), ("n_passed", "<i8")])
 USE: Final = np.dtype([("key", "<u8"), ("at_us", "<i8")])
 
 
@@ -47,15 +48,18 @@ class Read(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """Who is in a bucket: people, and those set aside."""
+    """Who is in a bucket: people, those set aside, and how many uses are by all of them."""
 
     n_people: int
     n_aside: int
+    n_uses: int
 
 
-def read(piece: Piece, columns: Columns, kinds: Sequence[str], n_buckets: int, folder: Path | None) -> list[Any]:
+def read(
+    piece: Piece, columns: Columns, kinds: Sequence[str], passed: Sequence[str], n_buckets: int, folder: Path | None
+) -> list[Any]:
     """Read a piece and deal its rows into buckets: what was read, and a part for each bucket."""
-    found = list(uses_of(piece, columns, kinds))
+    found = list(uses_of(piece, columns, kinds, passed))
     rows = np.concatenate([_rows(uses) for uses in found]) if found else np.empty(0, ROW)
     forms = frozenset(uses.form for uses in found if uses.form)
     n_rows = sum(uses.n_rows for uses in found)
@@ -76,37 +80,51 @@ def _rows(uses: Uses) -> NDArray[Any]:
     rows = np.empty(len(places), ROW)
     rows["high"], rows["low"] = places[:, 0], places[:, 1]
     rows["key"], rows["check"] = keys[uses.item_of], checks[uses.item_of]
-    rows["at_us"], rows["order"] = uses.at_us, uses.order
+    rows["at_us"], rows["order"], rows["passed"] = uses.at_us, uses.order, uses.passed
     return rows
 
 
 def bring(parts: Sequence[Part], number: int, folder: Path | None) -> list[Any]:
-    """Bring a bucket's people together and count their items: who they are, they, their uses, and the counts."""
-    people = whole_people([loaded(part) for part in parts])
-    items = items_of(learnt_of(people))
+    """Bring a bucket's people together and count their items: how many they are, they, their uses, and the counts.
+
+    After all uses stands what was passed over.
+    """
+    people, over = whole_people([loaded(part) for part in parts])
+    items = items_of(learnt_of(people), learnt_of(over))
     who = np.empty(len(people.places), PERSON)
-    who["high"], who["low"], who["n"] = people.places[:, 0], people.places[:, 1], np.diff(people.begin)
-    uses = np.empty(len(people.keys), USE)
-    uses["key"], uses["at_us"] = people.keys, people.at_us
+    who["high"], who["low"] = people.places[:, 0], people.places[:, 1]
+    who["n"], who["n_passed"] = np.diff(people.begin), np.diff(over.begin)
+    uses = np.empty(len(people.keys) + len(over.keys), USE)
+    uses["key"] = np.concatenate([people.keys, over.keys])
+    uses["at_us"] = np.concatenate([people.at_us, over.at_us])
     (who_part,) = laid(who, [0, len(who)], folder and folder / f"people-{number}")
     (uses_part,) = laid(uses, [0, len(uses)], folder and folder / f"uses-{number}")
-    return [Brought(len(who), int(is_aside(who["high"]).sum())), who_part, uses_part, items]
+    return [Brought(len(who), int(is_aside(who["high"]).sum()), len(people.keys)), who_part, uses_part, items]
 
 
-def _whole(who_part: Part, uses_part: Part) -> Whole:
+def _whole(who_part: Part, uses_part: Part) -> tuple[Whole, Whole]:
+    """Give people's uses, and what they passed over."""
     who, uses = loaded(who_part), loaded(uses_part)
-    begin = np.concatenate([[0], np.cumsum(who["n"])])
-    places = np.stack([who["high"], who["low"]], axis=1)
-    return Whole(places, begin, uses["key"], np.empty(0, np.uint32), uses["at_us"])
+    places, n_uses, given = np.stack([who["high"], who["low"]], axis=1), int(who["n"].sum()), []
+    for name, rows in (("n", uses[:n_uses]), ("n_passed", uses[n_uses:])):
+        begin = np.concatenate([[0], np.cumsum(who[name])])
+        given.append(Whole(places, begin, rows["key"], np.empty(0, np.uint32), rows["at_us"]))
+    return given[0], given[1]
 
 
 def count_pairs(
     who: Part, uses: Part, kept: NDArray[np.uint64], ranges: NDArray[np.int64], number: int, folder: Path | None
 ) -> list[Part]:
     """Count the pairs of a bucket's people: a part for each range of items."""
-    pairs = pairs_of(learnt_of(_whole(who, uses)), kept)
+    pairs = pairs_of(learnt_of(_whole(who, uses)[0]), kept)
     bounds = np.searchsorted(pairs["code"], ranges * len(kept))
     return laid(pairs, bounds.tolist(), folder and folder / f"pairs-{number}")
+
+
+def count_beyond(who: Part, uses: Part, kept: NDArray[np.uint64]) -> int:
+    """Count a bucket's people who used or passed over anything that is not kept; none of those that are set aside."""
+    people, over = _whole(who, uses)
+    return n_beyond(learnt_of(people), learnt_of(over), kept)
 
 
 def choose(parts: Sequence[Part], items: NDArray[Any], n_uses: int, least_people: int) -> tuple[NDArray[Any], Left]:
@@ -119,7 +137,7 @@ def sequence(who: Part, uses: Part, kept: NDArray[np.uint64], most: int) -> tupl
 
     Of so many people at most, the first by their digests; none of those that are set aside.
     """
-    people = learnt_of(_whole(who, uses))
+    people = learnt_of(_whole(who, uses)[0])
     begin = people.begin[: most + 1]
     rows = rows_of(people.keys[: begin[-1]], kept)
     person = np.repeat(np.arange(len(begin) - 1), np.diff(begin))
@@ -128,12 +146,12 @@ def sequence(who: Part, uses: Part, kept: NDArray[np.uint64], most: int) -> tupl
 
 def ask(who: Part, uses: Part, kept: NDArray[np.uint64], most: int) -> list[Asked]:
     """Give the first people of a bucket that are set aside, so many at most."""
-    people, given = _whole(who, uses), []
+    (people, over), given = _whole(who, uses), []
     n = min(int(is_aside(people.places[:, 0]).sum()), most)
-    for (high, low), begin, end in zip(
-        people.places[:n].tolist(), people.begin[:n].tolist(), people.begin[1 : n + 1].tolist(), strict=True
-    ):
-        keys = people.keys[begin:end]
-        place = high.to_bytes(8, "big") + low.to_bytes(8, "big")
-        given.append(Asked(place, keys, rows_of(keys, kept).astype(np.int32), people.at_us[begin:end]))
+    for person, (high, low) in enumerate(people.places[:n].tolist()):
+        held: list[NDArray[Any]] = []
+        for each in (people, over):
+            span = slice(int(each.begin[person]), int(each.begin[person + 1]))
+            held += [each.keys[span], rows_of(each.keys[span], kept).astype(np.int32), each.at_us[span]]
+        given.append(Asked(high.to_bytes(8, "big") + low.to_bytes(8, "big"), *held))
     return given

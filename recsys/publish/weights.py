@@ -10,23 +10,29 @@ from numpy.typing import NDArray
 
 from recsys.evaluate.metrics import acc_at_k, bootstrap_difference, bootstrap_interval, ndcg_at_k
 from recsys.learn.fold import fold, new_state
+from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import Pack
 from recsys.prior.weights import Prior
+from recsys.publish.again import again_weight
+from recsys.publish.passed import lists_of
+from recsys.publish.ranker import ranker_prior, surprise
 from recsys.rank.candidates import Pool
 from recsys.rank.knowledge import Knowledge, PackTold
 from recsys.reports import Metric
 from recsys.settings import Settings
 from recsys.types import Event
 
-__all__ = ["ASKED", "CHOICES_OF_ONE", "LISTED", "Asked", "Quality", "fitted", "judged"]
+__all__ = ["ASKED", "CHOICES_OF_ONE", "LISTED", "START", "Asked", "Quality", "fitted", "judged", "ranked"]
 
 ASKED: Final = 1000  # people
 LISTED: Final = 10
 CHOICES_OF_ONE: Final = 30
+START: Final = tuple(float(name in {"taste", "level"}) for name in PACK_FEATURES)
+_AGAIN: Final = PACK_FEATURES.index("again")  # the features before it are of what is new
 _DRAWN: Final = 300  # items not used yet among which each of these choices is made
 _RIDGE: Final = 1.0
 _STILL: Final = 1e-4
-_POPULAR: Final = 2  # among the features
+_POPULAR: Final = PACK_FEATURES.index("popular")
 
 Progress = Callable[[str, int, int], None]
 
@@ -43,12 +49,27 @@ class Asked(NamedTuple):
     rows : array of int32, shape (n_uses,)
         Of the items in the pack, -1 for what it does not have.
     at_us : array of int64, shape (n_uses,)
+    passed_keys, passed_rows, passed_at_us : array, shape (n_passed,)
+        The same of what was passed over.
     """
 
     place: bytes
     keys: NDArray[np.uint64]
     rows: NDArray[np.int32]
     at_us: NDArray[np.int64]
+    passed_keys: NDArray[np.uint64] = np.empty(0, np.uint64)
+    passed_rows: NDArray[np.int32] = np.empty(0, np.int32)
+    passed_at_us: NDArray[np.int64] = np.empty(0, np.int64)
+
+    @property
+    def names(self) -> list[str]:
+        """What the items used are called while people are asked."""
+        return [_name(key) for key in self.keys.tolist()]
+
+    def events(self) -> list[Event]:
+        """Give the uses as a log has them."""
+        uses = enumerate(zip(self.names, self.at_us.tolist(), strict=True))
+        return [Event(at_us, f"{n:08}", name, "click", 0) for n, (name, at_us) in uses]
 
 
 class Quality(NamedTuple):
@@ -75,28 +96,58 @@ class Quality(NamedTuple):
     recall: Mapping[str, Metric]
 
 
-def fitted(
-    arrays: Mapping[str, NDArray[Any]], people: Sequence[Asked], prior: Prior, progress: Progress
-) -> tuple[NDArray[np.float64], list[list[NDArray[np.float64]]], dict[str, Any]]:
-    """Fit the weights of what the pack says of what is new: a conditional logit of which of it comes next.
+class Fitted(NamedTuple):
+    """The weights of a pack, and what they were fitted on.
 
-    The level is the same for all, so its weight stays what it was.
-
-    Returns
-    -------
-    weights : array of float64, shape (4,)
+    Parameters
+    ----------
+    weights, given : array of float64, shape (6,)
+        Among everything, and in lists that the host gives.
     sets : list of list of array
-        What was asked, person by person.
-    fit : dict
-        ``choices`` and ``fit``, their mean logarithm of the probability of what was chosen.
+        What was asked of what is new, person by person.
+    report : dict
+        ``choices``, ``lists`` and ``choices_again``, and of each the mean logarithm of the probability of what was
+        chosen: ``fit``, ``fit_lists``, ``fit_again``.
+    """
+
+    weights: NDArray[np.float64]
+    given: NDArray[np.float64]
+    sets: list[list[NDArray[np.float64]]]
+    report: dict[str, Any]
+
+
+def fitted(arrays: Mapping[str, NDArray[Any]], people: Sequence[Asked], prior: Prior, progress: Progress) -> Fitted:
+    """Fit the weights of what the pack says: of what is new by a conditional logit of which of it comes next.
+
+    Once among everything, and once in the lists that the logs tell of; where they tell of none it is the same. The
+    level is the same for all, so its weight stays what it was. That of what was used before is the same for both.
     """
     knowledge = _knowledge(arrays, people)
-    sets = []
+    sets, lists = [], []
     for n, person in enumerate(people, 1):
         sets.append(_sets_of(person, knowledge, prior))
+        lists += lists_of(person, knowledge, prior, _AGAIN)
         progress("asking who is set aside", n, len(people))
-    weights, fit = _logit(np.array(arrays["weights"]), [z for each in sets for z in each])
-    return weights, sets, {"choices": sum(map(len, sets)), "fit": fit}
+    start = np.array(START[:_AGAIN])
+    weights, fit = _logit(start, [z for each in sets for z in each])
+    nothing = np.where(np.arange(_AGAIN) == _AGAIN - 1, start, 0.0)
+    given, of_lists = _logit(nothing, lists) if lists else (weights, 0.0)
+    again, of_again = again_weight(arrays["again"], people, prior)
+    report = {"choices": sum(map(len, sets)), "fit": fit, "lists": len(lists), "fit_lists": of_lists, **of_again}
+    return Fitted(np.append(weights, again), np.append(given, again), sets, report)
+
+
+def ranked(people: Sequence[Asked], prior: Prior, progress: Progress) -> tuple[Prior | None, dict[str, Any]]:
+    """Fit the ranker's own prior on half of some people; None unless it foresees the other half better."""
+    logs = [person.events() for person in people]
+    found, n_people = ranker_prior(logs[::2], prior)
+    progress("fitting the ranker's prior", 1, 3)
+    before = surprise(logs[1::2], prior)
+    progress("fitting the ranker's prior", 2, 3)
+    after = surprise(logs[1::2], found)
+    progress("fitting the ranker's prior", 3, 3)
+    report = {"ranker_people": n_people, "ranker_nats": [before, after], "ranker": after < before}
+    return found if after < before else None, report
 
 
 def judged(
@@ -108,7 +159,7 @@ def judged(
 ) -> Quality:
     """Judge a pack on people who are set aside, each half of them by weights that were fitted on the other half."""
     knowledge = _knowledge(arrays, people)
-    start = np.array([1.0, 0.0, 0.0, 1.0])
+    start = np.array(START[:_AGAIN])
     by_others = [_logit(start, [z for n, each in enumerate(sets) if n % 2 != half for z in each])[0] for half in (0, 1)]
     ranks: list[tuple[int, int]] = []
     of: list[int] = []
@@ -138,7 +189,8 @@ def judged(
 def _knowledge(arrays: Mapping[str, NDArray[Any]], people: Sequence[Asked]) -> Knowledge:
     rows: dict[str, int] = {}
     for person in people:
-        rows |= {_name(key): row for key, row in zip(person.keys.tolist(), person.rows.tolist(), strict=True)}
+        for keys, of in ((person.keys, person.rows), (person.passed_keys, person.passed_rows)):
+            rows |= {_name(key): row for key, row in zip(keys.tolist(), of.tolist(), strict=True)}
     return Knowledge(Pack(arrays, {}), rows=rows)
 
 
@@ -182,7 +234,7 @@ def _sets_of(person: Asked, knowledge: Knowledge, prior: Prior) -> list[NDArray[
         )
         candidates = np.concatenate([person.rows[position : position + 1], drawn]).astype(np.intp)
         if len(candidates) > 1:
-            found.append(told.features(candidates, np.ones(len(candidates), np.bool_)))
+            found.append(told.features(candidates, np.ones(len(candidates), np.bool_))[:_AGAIN])
     return found
 
 

@@ -114,7 +114,7 @@ def _mixed(cosines: Sequence[Singles], rows: Sequence[int], weights: Floats, out
 
 
 def cosines(index: Index, rows: NDArray[np.intp], weights: Floats) -> Singles:
-    """Give how alike each row is to the weighted sum of some, shape (n,): :func:`_profile` in one go."""
+    """Give how alike each row is to the weighted sum of some, shape (n,): :func:`profile` in one go."""
     words = [index.words_of(row) for row in rows.tolist()]
     each = (weights / index.length.take(rows)).repeat([len(some) for some in words])
     buckets, where = np.unique(np.concatenate(words), return_inverse=True)
@@ -166,7 +166,7 @@ def number_lift(index: Index, rows: NDArray[np.intp], weights: Floats) -> Floats
 
 
 def ages(created: Floats, at_s: float, out: Singles) -> None:
-    """``log((m + 1) / (days + 1))`` of an item ``days`` old; 0 of one that does not say when it was made."""
+    """Write ``log((m + 1) / (days + 1))`` of an item ``days`` old; 0 of one that does not say when it was made."""
     days = np.maximum(at_s - created, 0.0)
     np.multiply(days, 1.0 / DAY_S, out=out, casting="same_kind")
     out += np.float32(1.0)

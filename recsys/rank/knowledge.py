@@ -1,8 +1,8 @@
 """What a prior pack says of candidates: a pure function of the pack, the last uses, and the ids asked about.
 
 The scores are added to the model's, as steering is; nothing of them is learnt or kept, so what is forgotten
-is gone from them at once, and learning never depends on them. Only of what was never used something is said: what the
-person has used, the person's own log tells more of.
+is gone from them at once, and learning never depends on them. Of what the person has used, the person's own log tells
+more: of that a pack only says how readily people come back to it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["PACK_GROUPS", "Knowledge", "PackTold"]
 _NEAR_LASTS: Final = 10
 _NEAR_HALF_LIFE: Final = 2.0  # uses
 _LARGEST: Final = 1023.0  # of a taste in units: times 127, times 128 factors, sums are exact in single precision
-_LEVEL: Final = PACK_FEATURES.index("level")
-PACK_GROUPS: Final = ("taste", "near", "popular", "frequency")
+_LEVEL, _AGAIN = PACK_FEATURES.index("level"), PACK_FEATURES.index("again")
+PACK_GROUPS: Final = ("taste", "near", "popular", "liked", "frequency", "again")
 
 
 class PackTold(NamedTuple):
@@ -35,13 +35,15 @@ class PackTold(NamedTuple):
     Parameters
     ----------
     dense : tuple of array of float32, shape (n + 1,)
-        Taste, nearness, popularity.
+        Taste, nearness, popularity, liking: said of what was never used, as the level is.
     level : float
-        The fourth feature, the same for all: minus the logarithm of the mean of the exponentials of what the others
+        The fifth feature, the same for all: minus the logarithm of the mean of the exponentials of what these four
         say, so that all unused items together are as likely as the model has them.
-    weights : array of float64, shape (4,)
+    again : array of float32, shape (n + 1,)
+        The last feature, how readily people come back to an item: said of what was used.
+    weights : array of float64, shape (6,)
     total : array of float64, shape (n + 1,)
-        Their weighted sum.
+        The weighted sum of the first five.
     rows : array of int, shape (n_columns,)
         Of the pool's columns in the pack, -1 for what it does not have.
     unused : array of bool, shape (n_columns,)
@@ -51,6 +53,7 @@ class PackTold(NamedTuple):
 
     dense: tuple[NDArray[np.float32], ...]
     level: float
+    again: NDArray[np.float32]
     weights: NDArray[np.float64]
     total: NDArray[np.float64]
     rows: NDArray[np.intp]
@@ -69,7 +72,8 @@ class PackTold(NamedTuple):
 
     def offsets(self) -> NDArray[np.float64]:
         """Give what is added to each column's score, shape (n_columns,)."""
-        given: NDArray[np.float64] = self.total[self.rows] * self.unused
+        back = self.weights[_AGAIN] * self.again[self.rows]
+        given: NDArray[np.float64] = np.where(self.unused, self.total[self.rows], back)
         return given
 
     def offsets_untouched(self) -> NDArray[np.float64]:
@@ -78,12 +82,13 @@ class PackTold(NamedTuple):
         return given
 
     def features(self, rows: NDArray[np.intp], unused: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give the features of some candidates, shape (4, n); nothing is said of what was used."""
+        """Give the features of some candidates, shape (6, n): the last of what was used, the others of what was not."""
         said = [*(feature.take(rows).astype(np.float64) for feature in self.dense), np.full(len(rows), self.level)]
-        return np.array(said) * unused
+        back = self.again.take(rows).astype(np.float64) * ~unused
+        return np.array([*(feature * unused for feature in said), back])
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Give the features of some candidates, shape (4, n); ``places`` among the untouched, -1 for a column's."""
+        """Give the features of some candidates, shape (6, n); ``places`` among the untouched, -1 for a column's."""
         rows, unused, apart = self.rows[columns], self.unused[columns], places >= 0
         rows[apart], unused[apart] = self.rows_untouched[places[apart]], True
         return self.features(rows, unused)
@@ -98,14 +103,15 @@ class PackTold(NamedTuple):
         return self._replace(rows=self.rows[columns], unused=self.unused[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-        """Give the mean of each feature over the candidates, shape (4,). O(candidates)."""
+        """Give the mean of each feature over the candidates, shape (6,). O(candidates)."""
         among = slice(None) if allowed is None else allowed
         rows, unused = self.rows[among], self.unused[among]
         n, n_untouched = len(rows), len(self.rows_untouched)
         times = np.bincount(self.rows_untouched + 1, minlength=len(self.total)).astype(np.float64)  # -1 comes first
         np.add.at(times, rows[unused] + 1, 1.0)
         sums = [float(np.einsum("i,i", one[:-1], times[1:])) + float(one[-1]) * float(times[0]) for one in self.dense]
-        return np.array([*sums, self.level * float(times.sum())]) / max(n + n_untouched, 1)
+        back = float(self.again[rows[~unused]].sum(dtype=np.float64))
+        return np.array([*sums, self.level * float(times.sum()), back]) / max(n + n_untouched, 1)
 
 
 @final
@@ -128,7 +134,9 @@ class Knowledge:
         self._out = a["out"].astype(np.float32)
         self._bias = np.append(a["bias"].astype(np.float32), a["unknown"][1])
         self._popular = np.append(a["popular"].astype(np.float32), a["unknown"][0])
-        self._popular64 = self._popular.astype(np.float64)
+        self._liked = np.append(a["liked"].astype(np.float32), a["unknown"][2])
+        self._again = np.append(a["again"].astype(np.float32), np.float32(0.0))  # of other items nothing is known
+        self._alike = (self._popular.astype(np.float64), self._liked.astype(np.float64))
         self._lift = np.expm1(np.arange(256) * float(a["near_unit"][0])).astype(np.float32)
         self._row_of: dict[str, int] = dict(rows or {})
         self._behaviour: Behaviour | None = None
@@ -140,12 +148,14 @@ class Knowledge:
         O(items of the pack + candidates).
         """
         lasts = self._lasts(b)
-        weights = self.pack.weights.copy()
+        by_host = bool(len(pool.ids)) and pool.ids[0] != ""  # slot 0 is no item, and first of all that is known
+        weights = (self.pack.weights_given if by_host else self.pack.weights).copy()
         weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
         taste, (near, some) = self._taste(lasts), self._near(lasts)
         total = np.multiply(taste, weights[0], dtype=np.float64)
         total[some] += weights[1] * near[some].astype(np.float64)
-        total += weights[2] * self._popular64
+        for weight, feature in zip(weights[2:_LEVEL].tolist(), self._alike, strict=True):
+            total += weight * feature
         odds = total[:-1] - (most := float(total.max()))
         level = float(np.float32(-most - np.log(np.exp(odds, out=odds).mean())))
         total += weights[_LEVEL] * level
@@ -155,8 +165,9 @@ class Knowledge:
         else:
             rows, slots = self._rows(pool.ids), pool.slots
         return PackTold(
-            (taste, near, self._popular),
+            (taste, near, self._popular, self._liked),
             level,
+            self._again,
             weights,
             total,
             rows,

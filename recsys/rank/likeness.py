@@ -37,12 +37,12 @@ from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "default_weights"]
 
-CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "level")
-CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "frequency")
-_LEVEL: Final = CONTENT_FEATURES.index("level")
+CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "longer", "lately", "level")
+CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "like", "kind", "frequency")
+_AGAINST, _AGE, _LEVEL = (CONTENT_FEATURES.index(name) for name in ("against", "age", "level"))
 
-_LONG, _SHORT, _LASTS = 256, 10, 5  # uses
-_SHORT_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 24.0
+_LONG, _LONGER, _SHORT, _LASTS = 256, 40, 10, 5  # uses
+_SHORT_HALF_LIFE, _LONGER_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 10.0, 24.0
 _DEFAULT: Final = os.path.join(os.path.dirname(__file__), "..", "prior", "default", "content.json")  # noqa: PTH118, PTH120
 
 _LIKELY: Final = 2.0**31  # of an odds: the same for sums of odds
@@ -53,11 +53,11 @@ class ContentTold(NamedTuple):
 
     Parameters
     ----------
-    dense : array of float32, shape (8, n + 1)
+    dense : array of float32, shape (10, n + 1)
         The features of each, were it unused.
     total : array of float64, shape (n + 1,)
         Their weighted sum.
-    weights : array of float64, shape (8,)
+    weights : array of float64, shape (10,)
     each : dict of slot to array of float32, shape (n,)
         How alike each row is to each of the last uses.
     rows : array of int, shape (n_columns,)
@@ -103,7 +103,7 @@ class ContentTold(NamedTuple):
         return given
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> Floats:
-        """Give the features of some candidates, shape (8, n); ``places`` among the untouched, -1 for a column's."""
+        """Give the features of some candidates, shape (10, n); ``places`` among the untouched, -1 for a column's."""
         rows, speaks = self._where(columns, places)
         return (self.dense[:, rows] * speaks).astype(np.float64)
 
@@ -127,7 +127,7 @@ class ContentTold(NamedTuple):
         return self._replace(rows=self.rows[columns], speaks=self.speaks[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> Floats:
-        """Give the mean of each feature over the candidates, shape (8,). O(candidates + items)."""
+        """Give the mean of each feature over the candidates, shape (10,). O(candidates + items)."""
         among = slice(None) if allowed is None else allowed
         rows, speaks = self.rows[among], self.speaks[among]
         times = self.times_untouched.copy()
@@ -153,7 +153,7 @@ class Likeness:
     ----------
     content : Content
         The catalogue's.
-    weights : array of float64, shape (7,), optional
+    weights : array of float64, shape (9,), optional
         Of all features but the level; None takes those that ship with recsys.
 
     Stability: provisional
@@ -171,6 +171,7 @@ class Likeness:
         self._slot_rows: NDArray[np.intp] = np.empty(0, np.intp)
         self._alike: dict[int, Alike] = {}
         self._opposed: tuple[bytes, Singles] = b"", np.zeros(0, np.float32)
+        self._of_lasts: tuple[bytes, dict[int, Singles], list[int]] | None = None  # what is written of the last uses
         self._room: _Room | None = None
 
     def told(
@@ -198,7 +199,7 @@ class Likeness:
         if not index.n_items or not (some or speaks[nobody:].any()):
             return None
         room = self._room_for(index.n_rows)
-        each, spoken = self._features(index, b, at_s, room.dense[:_LEVEL, :-1])
+        each, spoken = self._features(index, b, at_s, room)
         weights = self._weights.copy()
         weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
         if not self._totalled(index, b, weights, spoken, room):
@@ -211,7 +212,7 @@ class Likeness:
         """Sum the features up, and add the level; False when all are 0."""
         dense, total, n = room.dense, room.total, index.n_rows
         total[:] = 0.0
-        for i in spoken:  # elementwise: alike wherever an item stands
+        for i in sorted(spoken):  # elementwise: alike wherever an item stands
             total += np.multiply(dense[i], weights[i], out=room.part, dtype=np.float64)
         alive = total[:n] if index.n_items == n else total[:n][index.alive]
         lowest, highest = float(alive.min()), float(alive.max())
@@ -244,6 +245,7 @@ class Likeness:
         """Arrays to write to, kept from answer to answer."""
         if self._room is None or len(self._room.total) != n + 1:
             dense = np.zeros((len(CONTENT_FEATURES), n + 1), np.float32)
+            self._of_lasts = None
             self._room = _Room(dense, np.empty(n + 1), np.empty(n + 1))
         return self._room
 
@@ -258,52 +260,64 @@ class Likeness:
     # -- the features -----------------------------------------------------------------
 
     def features(self, b: Behaviour, at_s: float) -> tuple[Singles, dict[int, Singles]]:
-        """Give all features but the level, of every row of the index, shape (7, n), and to the last uses."""
+        """Give all features but the level, of every row of the index, shape (9, n), and to the last uses."""
         index = self._synced()
-        out = np.zeros((_LEVEL, index.n_rows), np.float32)
-        return out, self._features(index, b, at_s, out)[0]
+        room = self._room_for(index.n_rows)
+        each, _ = self._features(index, b, at_s, room)
+        return room.dense[:_LEVEL, :-1].copy(), each
 
-    def _features(self, index: Index, b: Behaviour, at_s: float, out: Singles) -> tuple[dict[int, Singles], list[int]]:
-        """Write the features; give what is alike to each of the last uses, and which features are not all 0."""
+    def _features(self, index: Index, b: Behaviour, at_s: float, room: _Room) -> tuple[dict[int, Singles], list[int]]:
+        """Write the features; give what is alike to each of the last uses, and which features are not all 0.
+
+        What follows from the last uses alone is written anew only when these are others than at the last answer.
+        """
+        out = room.dense[:_LEVEL, :-1]
         lasts = _lasts(b, _LONG)
-        rows_of_lasts = self._rows_of_slots(b)[lasts]
+        rows = self._rows_of_slots(b)[lasts]
+        key = lasts.tobytes() + rows.tobytes()
+        if self._of_lasts is None or self._of_lasts[0] != key:
+            self._of_lasts = None
+            self._of_lasts = key, *self._looking_back(index, lasts, rows, out)
+        _, each, spoken = self._of_lasts
+        opposed = self._against(index, b)
+        out[_AGAINST] = 0.0 if opposed is None else opposed
+        if index.is_dated:
+            ages(index.created, at_s, out[_AGE])
+            on_grid(out[_AGE])
+        else:
+            out[_AGE] = 0.0
+        return each, [*spoken, *[_AGAINST] * (opposed is not None), *[_AGE] * index.is_dated]
+
+    def _looking_back(
+        self, index: Index, lasts: NDArray[np.int32], rows_of_lasts: NDArray[np.intp], out: Singles
+    ) -> tuple[dict[int, Singles], list[int]]:
+        """Write the features that follow from the last uses; what it gives is as of :meth:`_features`."""
         places = np.flatnonzero(rows_of_lasts >= 0)  # 0 is the last use
         rows = rows_of_lasts[places]
-        short = places < _SHORT
+        short, longer = (slice(0, int(np.searchsorted(places, most))) for most in (_SHORT, _LONGER))
         alike = self._alike_to(index, rows[short])
         each: dict[int, Singles] = {}
         for slot, row in zip(lasts[:_LASTS].tolist(), rows_of_lasts[:_LASTS].tolist(), strict=True):
             if row >= 0 and slot not in each:
                 each[slot] = alike[row].both
-        opposed = self._against(index, b)
-        weights = np.exp2(-places / _KIND_HALF_LIFE)
-        lifts = tag_lift(index, rows, weights), number_lift(index, rows, weights)
-        nothing = np.float32(0.0)
-        out[1] = each.get(int(lasts[0]), nothing) if len(lasts) else nothing
-        out[2] = nothing
-        for one in each.values():
-            np.maximum(out[2], one, out=out[2])
-        out[3] = nothing if opposed is None else opposed
-        for i, lift in enumerate(lifts, start=4):
-            out[i] = nothing if lift is None else lift
-        for i in (0, 6):
-            out[i] = nothing
+        out[[0, 2]] = 0.0
         if len(alike):
             fading = np.exp2(-places[short] / _SHORT_HALF_LIFE)
             profile(index, [(row, alike[row]) for row in rows[short].tolist()], fading, out[0])
             on_grid(out[0])
-        if index.is_dated:
-            ages(index.created, at_s, out[6])
-            on_grid(out[6])
-        there = (
-            bool(alike),
-            bool(each),
-            bool(each),
-            opposed is not None,
-            *(x is not None for x in lifts),
-            index.is_dated,
-        )
-        return each, [i for i, spoken in enumerate(there) if spoken]
+        for one in each.values():
+            np.maximum(out[2], one, out=out[2])
+        of_kind, of_late = np.exp2(-places / _KIND_HALF_LIFE), np.exp2(-places[longer] / _SHORT_HALF_LIFE)
+        found: dict[int, Singles | Floats | None] = {
+            1: each.get(int(lasts[0])) if len(lasts) else None,
+            4: tag_lift(index, rows, of_kind),
+            5: number_lift(index, rows, of_kind),
+            7: _longer(index, rows[longer], np.exp2(-places[longer] / _LONGER_HALF_LIFE)),
+            8: number_lift(index, rows[longer], of_late),
+        }
+        for i, what in found.items():
+            out[i] = 0.0 if what is None else what
+        return each, [*[0] * bool(alike), *[2] * bool(each), *(i for i, what in found.items() if what is not None)]
 
     def _alike_to(self, index: Index, rows: NDArray[np.intp]) -> dict[int, Alike]:
         """Compare everything to some rows; what was compared for the last answer is kept for the next one."""
@@ -364,13 +378,17 @@ class Likeness:
         return self._slot_rows
 
 
+def _longer(index: Index, rows: NDArray[np.intp], weights: Floats) -> Singles | None:
+    return on_grid(cosines(index, rows, weights)) if len(rows) else None
+
+
 def _rows(index: Index, ids: Sequence[str]) -> NDArray[np.intp]:
     row = index.row
     return np.fromiter((row.get(item_id, -1) for item_id in ids), np.intp, len(ids))
 
 
 def default_weights() -> Floats:
-    """Give the weights that ship with recsys, of all features but the level, shape (7,)."""
+    """Give the weights that ship with recsys, of all features but the level, shape (9,)."""
     with open(_DEFAULT, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
         document = json.load(file)
     return np.array([document["weights"][name] for name in CONTENT_FEATURES[:_LEVEL]], np.float64)

@@ -178,6 +178,14 @@ _WORDS: Final[Mapping[str, Mapping[bool, Callable[[Evidence], str]]]] = {
         True: lambda _: "many people use this",
         False: lambda _: "others are used by more people",
     },
+    "liked": {
+        True: lambda _: "people who are shown this choose it",
+        False: lambda _: "people who are shown others choose them more",
+    },
+    "again": {
+        True: lambda _: "people come back to this",
+        False: lambda _: "people come back to other things more",
+    },
     "boost": {
         True: lambda _: "the app suggests this",
         False: lambda _: "the app suggests others more",

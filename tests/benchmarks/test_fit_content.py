@@ -32,7 +32,7 @@ def test_who_keeps_to_a_kind_teaches_that_likeness_counts() -> None:
 
 def test_ndcg_counts_what_is_new_and_breaks_ties_by_id() -> None:
     new = np.array([True, False, True, True])
-    choice = Choice(0, np.zeros((7, 4), np.float32), 2, new, [])
+    choice = Choice(0, np.zeros((9, 4), np.float32), 2, new, [])
     assert ndcg(np.array([0.0, 9.0, 1.0, 0.5]), choice) == 1.0
     assert ndcg(np.zeros(4), choice) == pytest.approx(1.0 / np.log2(3.0))
 

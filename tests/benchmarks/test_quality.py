@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import candidates, films, packaged, quality, shop
+from benchmarks import alone, candidates, films, likes, news, packaged, quality, shop, unseen
 from benchmarks.__main__ import main
 from benchmarks.data import MissingDataError, data_folder, load, missing_sets
 from benchmarks.peers import available
@@ -23,6 +23,12 @@ from recsys.evaluate import MostUsed, acc_at_k, ndcg_at_k
 from recsys.prior import Prior
 from recsys.reports import Metric
 from tests.benchmarks import tiny
+
+# Scenarios of a form of their own, with tests of their own.
+APART = {
+    "quality/off-policy",
+    *(name for module in (alone, candidates, films, likes, news, shop, unseen) for name in module.SCENARIOS),
+}
 
 
 @pytest.fixture
@@ -58,14 +64,7 @@ def mean(cell: Cell) -> float:
     return cell.mean
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name in SCENARIOS
-        if name not in {"quality/off-policy", *films.SCENARIOS, *shop.SCENARIOS, *candidates.SCENARIOS}
-    ],
-)
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in APART])
 def test_each_scenario_ranks_with_every_rule_and_every_peer_that_is_there(name: str, sets: Path) -> None:
     result = run(name, sets)
     assert (result.id, result.quick) == (name, True)

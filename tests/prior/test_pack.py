@@ -21,6 +21,8 @@ def arrays(n: int = 5, d: int = 3, k: int = 2) -> dict[str, NDArray[Any]]:
     return {
         "keys": np.array([key_of(i) for i in ids], np.uint64),
         "popular": np.log(np.full(n, 1 / n)).astype(np.float16),
+        "liked": np.linspace(0.5, -0.5, n).astype(np.float16),
+        "again": np.linspace(-0.5, 0.5, n).astype(np.float16),
         "into": rng.integers(-127, 128, (n, d)).astype(np.int8),
         "out": rng.integers(-127, 128, (n, d)).astype(np.int8),
         "bias": rng.normal(size=n).astype(np.float16),
@@ -31,8 +33,9 @@ def arrays(n: int = 5, d: int = 3, k: int = 2) -> dict[str, NDArray[Any]]:
         "near_item": np.array([i % n for i in range(n * min(n, 2))], np.uint32),
         "near_lift": np.arange(n * min(n, 2)).astype(np.uint8),
         "near_unit": np.array([0.02], np.float32),
-        "unknown": np.array([-9.0, -3.0], np.float32),
+        "unknown": np.array([-9.0, -3.0, 0.5], np.float32),
         "weights": np.linspace(1.0, 0.1, len(PACK_FEATURES)),
+        "weights_given": np.linspace(0.1, 1.0, len(PACK_FEATURES)),
     }
 
 

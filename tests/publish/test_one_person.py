@@ -23,28 +23,50 @@ ITEMS = [f"item-{n}" for n in range(6)]
 def crowds(draw: st.DrawFn) -> tuple[list[Person], int]:
     """A few people who use a few items, so that many supports stand at the limit, and the limit."""
     histories = draw(st.lists(st.lists(st.sampled_from(ITEMS), min_size=1, max_size=8), min_size=3, max_size=9))
+    over = st.lists(st.sampled_from(ITEMS), max_size=4) if draw(st.booleans()) else st.just([])
     first = draw(st.integers(0, 1000))
     people = [
-        Person(f"person-{first + n}", items, [1_700_000_000.0 + 60.0 * step for step in range(len(items))])
+        Person(
+            f"person-{first + n}",
+            items,
+            [1_700_000_000.0 + 60.0 * step for step in range(len(items))],
+            [(item, 1_700_000_000.0 + 60.0 * step) for step, item in enumerate(draw(over))],
+        )
         for n, items in enumerate(histories)
     ]
     return people, draw(st.integers(2, 4))
 
 
 class Counts:
-    """What one person or some add to each count, by dictionaries: people, uses, uses around, pairs."""
+    """What one person or some add to each count, by dictionaries: people, uses, uses around, pairs, what comes back."""
 
     def __init__(self, people: Sequence[Person]) -> None:
         self.uses: dict[str, int] = {}
         self.support: dict[str, int] = {}
+        self.met: dict[str, int] = {}
+        self.passed: dict[str, int] = {}
+        self.returned: dict[str, int] = {}
+        self.could: dict[str, int] = {}
+        self.who: dict[str, int] = {}
+        self.had: list[set[str]] = []
         self.beside: dict[str, int] = {}
         self.pairs: dict[tuple[str, str], int] = {}
         self.pair_support: dict[tuple[str, str], int] = {}
         for person in people:
             if not is_aside(places_of([person.name])[:, 0])[0]:
-                self._add(person.items)
+                self._add(person.items, [item for item, _ in person.passed])
 
-    def _add(self, items: Sequence[str]) -> None:
+    def _add(self, items: Sequence[str], over: Sequence[str]) -> None:
+        """Each use is at a time of its own."""
+        self.had.append({*items, *over})
+        later = {item: len(items) - 1 - items.index(item) for item in items}
+        back = [item for n, item in enumerate(items) if item in items[:n]]
+        for counts, which in ((self.met, self.had[-1]), (self.passed, over), (self.returned, back)):
+            for one in which:
+                counts[one] = counts.get(one, 0) + 1
+        for item, n in later.items():
+            self.could[item] = self.could.get(item, 0) + n
+            self.who[item] = self.who.get(item, 0) + (n > 0)
         pairs = [
             (item, other)
             for i, item in enumerate(items)
@@ -59,7 +81,23 @@ class Counts:
                 into_pairs[pair] = into_pairs.get(pair, 0) + 1
 
     def items(self, least: int) -> set[str]:
-        return {item for item, n in self.support.items() if n >= least}
+        return {item for item, n in self.met.items() if n >= least}
+
+    def again(self, item: str, least: int) -> float:
+        usual = sum(self.returned.values()) / max(sum(self.could.values()), 1)
+        if not usual or self.who.get(item, 0) < least:
+            return 0.0
+        return float(np.log((self.returned.get(item, 0) + 2.0) / (self.could[item] * usual + 2.0)))
+
+    def liked(self, items: set[str]) -> float:
+        """Of some items together."""
+        n_uses, n_passed = sum(self.uses.values()), sum(self.passed.values())
+        if not n_passed:
+            return 0.0
+        usual = min(n_uses / (n_uses + n_passed), 1 - 1e-9)
+        chosen, over = (sum(of.get(item, 0) for item in items) for of in (self.uses, self.passed))
+        odds = (chosen + 4.0 * usual) / (over + 4.0 * (1.0 - usual))
+        return float(np.log(odds * (1.0 - usual) / usual))
 
     def lift(self, pair: tuple[str, str]) -> float:
         of, to = pair
@@ -95,7 +133,7 @@ def test_without_one_person_only_what_the_limit_lets_differ_does(drawn: tuple[li
         # An item is there with the person and not without only if it has just as many people as it must.
         assert items_without == without.items(least)
         assert items_without <= items
-        assert all(everybody.support[item] == least and item in mine.support for item in items - items_without)
+        assert all(everybody.met[item] == least and item in mine.met for item in items - items_without)
         for pair in pairs.keys() ^ pairs_without.keys():
             crosses = everybody.pair_support.get(pair, 0) >= least > without.pair_support.get(pair, 0)
             assert crosses or (everybody.lift(pair) > 1.0) != (without.lift(pair) > 1.0)
@@ -106,7 +144,8 @@ def test_without_one_person_only_what_the_limit_lets_differ_does(drawn: tuple[li
 
 
 def assert_counts_differ_by_one_person(everybody: Counts, without: Counts, mine: Counts) -> None:
-    for name in ("uses", "support", "beside", "pairs", "pair_support"):
+    sums = ("uses", "support", "beside", "pairs", "pair_support", "met", "passed", "returned", "could", "who")
+    for name in sums:
         of_all, of_others, of_mine = (getattr(counts, name) for counts in (everybody, without, mine))
         assert of_all == {one: of_others.get(one, 0) + of_mine.get(one, 0) for one in of_others.keys() | of_mine.keys()}
 
@@ -118,18 +157,23 @@ def assert_published_counts(built: Built | None, counts: Counts) -> None:
     a, names = built.arrays, {key_of(item): item for item in ITEMS}
     items = [names[key] for key in a["keys"].tolist()]
     n_uses = sum(counts.uses.values())
-    expected = np.log([counts.uses[item] / n_uses for item in items]).astype(np.float16)
-    np.testing.assert_array_equal(a["popular"], expected)
+    least = built.least_people
+    uses = [counts.uses[item] if counts.support.get(item, 0) >= least else 0.5 for item in items]
+    np.testing.assert_array_equal(a["popular"], np.log(np.array(uses) / n_uses).astype(np.float16))
+    np.testing.assert_allclose(a["again"].astype(float), [counts.again(item, least) for item in items], atol=2e-3)
+    np.testing.assert_allclose(a["liked"].astype(float), [counts.liked({item}) for item in items], rtol=2e-3, atol=2e-3)
+    beyond = counts.met.keys() - set(items)
+    enough = sum(not had <= set(items) for had in counts.had) >= least
+    assert abs(float(a["unknown"][2]) - (counts.liked(beyond) if enough else 0.0)) < 1e-3
     assert built.report["uses_seen"] == n_uses
     assert built.evidence is not None
     held = built.evidence.items[built.evidence.kept]
     for item, row in zip(items, held, strict=True):
         assert (row["people"], row["uses"], row["beside"]) == (
-            counts.support[item],
-            counts.uses[item],
+            counts.support.get(item, 0),
+            counts.uses.get(item, 0),
             counts.beside.get(item, 0),
         )
-    least = built.least_people
     lifts = {
         pair: counts.lift(pair)
         for pair, n in counts.pair_support.items()

@@ -102,7 +102,7 @@ def test_the_numbers_are_those_of_the_pack(text: str, built: Built) -> None:
 
 def test_coverage_and_support_are_counted() -> None:
     items = np.zeros(4, ITEM)
-    items["people"], items["uses"] = [1, 2, 5, 9], [10, 20, 30, 40]
+    items["met"], items["uses"] = [1, 2, 5, 9], [10, 20, 30, 40]
     assert coverage(items, [1, 2, 5, 10]) == [(1.0, 1.0), (0.75, 0.9), (0.5, 0.7), (0.0, 0.0)]
     assert support_bins(np.array([5, 6, 9, 10, 19, 20, 45]), 5) == (
         ["5 to 9", "10 to 19", "20 to 39", "40 to 79"],

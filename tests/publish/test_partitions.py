@@ -18,8 +18,18 @@ from hypothesis import strategies as st
 from recsys import InputError
 from recsys.prior.pack import key_of, write
 from recsys.publish import Built, Hyper, Person, build, build_from_logs
-from recsys.publish.counting import added_items, added_pairs, bounds_of_buckets, items_of, pairs_of, whole_people
+from recsys.publish.counting import (
+    ROW,
+    added_items,
+    added_pairs,
+    bounds_of_buckets,
+    items_of,
+    n_beyond,
+    pairs_of,
+    whole_people,
+)
 from recsys.publish.pieces import Columns, Piece, cut, uses_of
+from recsys.publish.reading import read_people
 from recsys.publish.spread import Here, Laid, Threads, laid, loaded
 from tests.publish.tables import QUOTED, Row, as_csv, as_parquet, rows_of_crowd
 
@@ -99,6 +109,36 @@ def test_the_pack_is_the_same_in_however_many_buckets_and_ranges(
     assert seen["choosing pairs"] > 3
 
 
+@pytest.mark.parametrize("n_buckets", [1, 8])
+def test_what_was_passed_over_is_the_same_in_tables_and_in_memory(
+    n_buckets: int, rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some rows say that something was passed over, and some are of a kind that is not read."""
+    kinds = np.random.default_rng(0).choice(["view", "skip", "other"], len(rows), p=[0.6, 0.3, 0.1]).tolist()
+    logs: list[Row] = [(*row[:3], kind) for row, kind in zip(rows, kinds, strict=True)]
+    people = [
+        Person(
+            name,
+            [str(r[1]) for r in logs if r[0] == name and r[3] == "view"],
+            [float(str(r[2])) for r in logs if r[0] == name and r[3] == "view"],
+            [(str(r[1]), float(str(r[2]))) for r in logs if r[0] == name and r[3] == "skip"],
+        )
+        for name in sorted({str(row[0]) for row in logs})
+    ]
+    here = build(people, least_people=LEAST, hyper=QUICK)
+    assert here.report["lists"] > 0
+    assert here.arrays["liked"].any()
+    paths = files("csv", logs, tmp_path, 3)
+    size = sum(path.stat().st_size for path in paths)
+    monkeypatch.setattr(sys.modules["recsys.publish.build"], "_BUCKET_BYTES", -(-size // n_buckets))
+    options: dict[str, Any] = {"columns": Columns(kind="event"), "kinds": ["view"], "passed": ["skip"]}
+    expected = packed(here, tmp_path)
+    assert made(paths, tmp_path, piece_bytes=700, **options) == expected
+    assert made(paths, tmp_path, spread=Here(), memory_bytes=1, work=tmp_path, **options) == expected
+    read = read_people(paths, **options)
+    assert packed(build(read, least_people=LEAST, hyper=QUICK), tmp_path) == expected
+
+
 @NEEDS_DASK
 def test_the_pack_is_the_same_from_threads_and_from_files_between_the_steps(
     rows: list[Row], expected: bytes, tmp_path: Path
@@ -161,20 +201,56 @@ LOGS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(0, 9
 
 
 @given(LOGS, st.randoms(use_true_random=False), st.sampled_from([1, 2, 16]))
-def test_counts_add_up_in_any_order(log: list[tuple[int, int, int]], random: Any, n_buckets: int) -> None:
-    """Against a slow twin that counts with dictionaries, one person after another."""
-    rows = np.zeros(len(log), np.dtype([(n, t) for n, t in RAW]))
-    spread = (1 << 64) // 6
+def test_what_comes_back_and_what_is_passed_over_adds_up_in_any_order(
+    log: list[tuple[int, int, int]], random: Any, n_buckets: int
+) -> None:
+    """Against a slow twin, too. Every third row is of something passed over."""
+    rows = np.zeros(len(log), ROW)
     for n, (who, what, at) in enumerate(log):
-        rows[n] = (who * spread, who, what, at, n, what)
+        rows[n] = (who * ((1 << 64) // 6), who, what, at, n, what, n % 3 == 2)
     order = list(range(len(log)))
     random.shuffle(order)
     dealt, bounds = bounds_of_buckets(rows[order], n_buckets)
     people = [whole_people([dealt[a:b]]) for a, b in pairwise(bounds)]
     random.shuffle(people)
-    items = added_items([items_of(each) for each in people])
+    items = added_items([items_of(*each) for each in people])
+    names = ("met", "people", "uses", "passed", "returned", "could", "who")
+    assert {int(i["key"]): [int(i[name]) for name in names] for i in items} == slow_returns(log)
+    kept = np.arange(0, 2, dtype=np.uint64)
+    beyond = {who for who, what, _ in log if what >= 2}
+    assert sum(n_beyond(*each, kept) for each in people) == len(beyond)
+
+
+def slow_returns(log: list[tuple[int, int, int]]) -> dict[int, list[int]]:
+    given = {what: [0] * 7 for _, what, _ in log}
+    for whose in {who for who, _, _ in log}:
+        used = [(at, what) for n, (who, what, at) in enumerate(log) if who == whose and n % 3 != 2]
+        over = [what for n, (who, what, _) in enumerate(log) if who == whose and n % 3 == 2]
+        times = {at for at, _ in used}
+        for item in {what for _, what in used} | set(over):
+            mine = {at for at, what in used if what == item}
+            later = sum(at > min(mine) for at in times) if mine else 0
+            n_uses = sum(what == item for _, what in used)
+            adds = (1, bool(mine), n_uses, over.count(item), max(len(mine) - 1, 0), later, later > 0)
+            given[item] = [n + int(more) for n, more in zip(given[item], adds, strict=True)]
+    return given
+
+
+@given(LOGS, st.randoms(use_true_random=False), st.sampled_from([1, 2, 16]))
+def test_counts_add_up_in_any_order(log: list[tuple[int, int, int]], random: Any, n_buckets: int) -> None:
+    """Against a slow twin that counts with dictionaries, one person after another."""
+    rows = np.zeros(len(log), ROW)
+    spread = (1 << 64) // 6
+    for n, (who, what, at) in enumerate(log):
+        rows[n] = (who * spread, who, what, at, n, what, 0)
+    order = list(range(len(log)))
+    random.shuffle(order)
+    dealt, bounds = bounds_of_buckets(rows[order], n_buckets)
+    people = [whole_people([dealt[a:b]]) for a, b in pairwise(bounds)]
+    random.shuffle(people)
+    items = added_items([items_of(*each) for each in people])
     kept = np.arange(0, 4, dtype=np.uint64)
-    pairs = added_pairs([pairs_of(each, kept) for each in people])
+    pairs = added_pairs([pairs_of(each, kept) for each, _ in people])
     uses, beside, support, times, by = slow_counts(log, n_kept=4)
     assert items["key"].tolist() == sorted(uses)
     assert {i["key"]: (i["people"], i["uses"], i["beside"]) for i in items} == {
@@ -183,9 +259,6 @@ def test_counts_add_up_in_any_order(log: list[tuple[int, int, int]], random: Any
     assert {p["code"]: (p["times"], p["people"]) for p in pairs} == {
         code: (times[code], len(by[code])) for code in times
     }
-
-
-RAW = [("high", "<u8"), ("low", "<u8"), ("key", "<u8"), ("at_us", "<i8"), ("order", "<i8"), ("check", "<u4")]
 
 
 def slow_counts(log: list[tuple[int, int, int]], n_kept: int) -> tuple[dict[int, Any], ...]:
@@ -219,10 +292,10 @@ def test_parts_in_files_are_those_in_memory(tmp_path: Path) -> None:
 
 
 def test_two_items_of_one_key_are_seen() -> None:
-    rows = np.zeros(2, np.dtype(RAW))
+    rows = np.zeros(2, ROW)
     rows["key"], rows["check"] = 7, [1, 2]
     with pytest.raises(InputError, match="two items have the same key"):
-        items_of(whole_people([rows]))
+        items_of(*whole_people([rows]))
 
 
 def test_a_table_that_changed_after_it_was_cut_is_an_error(rows: list[Row], tmp_path: Path) -> None:

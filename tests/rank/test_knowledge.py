@@ -24,7 +24,8 @@ STRANGERS = ("stranger-a", "stranger-b")  # which the pack does not have
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = build(crowd(), least_people=5, hyper=Hyper(n_factors=8, epochs=6, rate=0.02, people=4))
     at = tmp_path_factory.mktemp("packs") / "app.pack"
-    made.arrays["weights"] = np.array([0.8, 0.4, 0.2, 1.0])
+    made.arrays["again"] = np.linspace(-1.0, 1.0, len(made.arrays["keys"])).astype(np.float16)
+    made.arrays["weights"] = made.arrays["weights_given"] = np.array([0.8, 0.4, 0.2, 0.0, 1.0, 0.7])
     write(at, made.arrays, provenance={}, n_people=made.n_people, least_people=5)
     return at
 
@@ -88,6 +89,9 @@ def test_features_are_what_the_slow_account_says(path: Path) -> None:
                         feature,
                     )
                 assert (terms["pack_level"].value == 0.0) is used
+                row = int(pack.rows([item_id])[0])  # how readily people come back is said of nothing else
+                again = float(pack.arrays["again"][row]) if used and row >= 0 else 0.0
+                assert terms["pack_again"].value == again
 
 
 def test_scores_are_the_models_plus_what_the_pack_says(path: Path) -> None:

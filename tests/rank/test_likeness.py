@@ -104,6 +104,16 @@ def test_answers_do_not_depend_on_how_the_catalogue_came_about() -> None:
         assert told(one.similar("b01", 50, at=AT)) == told(other.similar("b01", 50, at=AT))
 
 
+def test_answers_do_not_depend_on_what_was_asked_before() -> None:
+    with shelf() as asked, shelf() as silent:
+        used = [f"b{n * 7 % 30:02}" for n in range(60)]
+        for n, item_id in enumerate(used):
+            read(asked, item_id, hour=n)
+            asked.recommend(3, at=AT)
+        read(silent, *used)
+        assert told(asked.recommend(50, at=AT)) == told(silent.recommend(50, at=AT))
+
+
 def test_what_is_forgotten_says_nothing_any_more() -> None:
     with shelf() as rec, shelf() as never:
         read(never, "b00", "b04", hour=1)
