@@ -97,6 +97,8 @@ def made_up_pack(path: Path, n_items: int) -> Path:
     arrays: dict[str, NDArray[Any]] = {
         "keys": keys[order],
         "popular": np.log(share).astype(np.float16),
+        "liked": (0.5 * rng.normal(size=n_items)).astype(np.float16),
+        "again": (0.5 * rng.normal(size=n_items)).astype(np.float16),
         "into": into,
         "out": out,
         "bias": (0.3 * np.log(share * n_items)).astype(np.float16),
@@ -107,8 +109,9 @@ def made_up_pack(path: Path, n_items: int) -> Path:
         "near_item": item,
         "near_lift": lift,
         "near_unit": np.array([6.0 / 255.0], np.float32),
-        "unknown": np.array([np.log(share.min() / 2), -1.0], np.float32),
-        "weights": np.array([0.9, 0.4, 0.2, 1.0]),
+        "unknown": np.array([np.log(share.min() / 2), -1.0, 0.0], np.float32),
+        "weights": np.array([0.9, 0.4, 0.2, 0.3, 1.0, 0.5]),
+        "weights_given": np.array([0.9, 0.4, 0.2, 0.3, 1.0, 0.5]),
     }
     write(path, arrays, provenance={"made": "up"}, n_people=1_000, least_people=20)
     return path
@@ -127,7 +130,7 @@ def _pairs(kinds: NDArray[np.intp], rng: np.random.Generator) -> tuple[NDArray[n
 
 @contextmanager
 def stocked(what: str, n_items: int, n_events: int = 300) -> Iterator[Recommender]:
-    """Give a recommender of a large catalogue, after some uses: with ids alone, ``content``, a ``pack``, or ``both``."""
+    """Give a recommender of a large catalogue after some uses: with ``ids``, ``content``, a ``pack``, or ``both``."""
     with TemporaryDirectory(prefix="recsys-bench-") as into:
         prior = None if what in {"ids", "content"} else made_up_pack(Path(into) / "app.pack", n_items)
         with Recommender(":memory:", prior=prior) as rec:

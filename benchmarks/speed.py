@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from benchmarks import contenders, day, growth, large
 from benchmarks.fresh import fresh_processes, resident_mb
