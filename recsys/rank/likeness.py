@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.behaviour import Behaviour
+from recsys.learn.choice import BEGINNING, REGIMES, WITHIN
 from recsys.learn.index import Content, Index
 from recsys.learn.layout import AGAINST
 from recsys.rank.alike import (
@@ -33,16 +34,27 @@ from recsys.rank.alike import (
 )
 from recsys.rank.candidates import Pool
 from recsys.rank.rest import Rest, rows_of
-from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "default_weights"]
 
-CONTENT_FEATURES: Final = ("short", "last", "nearest", "against", "tags", "numbers", "age", "longer", "lately", "level")
-CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "like", "kind", "frequency")
+CONTENT_FEATURES: Final = (
+    "short",
+    "last",
+    "nearest",
+    "against",
+    "tags",
+    "numbers",
+    "age",
+    "longer",
+    "lately",
+    "long",
+    "level",
+)
+CONTENT_GROUPS: Final = ("like", "like", "like", "like", "kind", "kind", "age", "like", "kind", "like", "frequency")
 _AGAINST, _AGE, _LEVEL = (CONTENT_FEATURES.index(name) for name in ("against", "age", "level"))
 
 _LONG, _LONGER, _SHORT, _LASTS = 256, 40, 10, 5  # uses
-_SHORT_HALF_LIFE, _LONGER_HALF_LIFE, _KIND_HALF_LIFE = 3.0, 10.0, 24.0
+_SHORT_HALF_LIFE, _LONGER_HALF_LIFE, _KIND_HALF_LIFE, _LONG_HALF_LIFE = 3.0, 10.0, 24.0, 60.0
 _DEFAULT: Final = os.path.join(os.path.dirname(__file__), "..", "prior", "default", "content.json")  # noqa: PTH118, PTH120
 
 _LIKELY: Final = 2.0**31  # of an odds: the same for sums of odds
@@ -53,11 +65,11 @@ class ContentTold(NamedTuple):
 
     Parameters
     ----------
-    dense : array of float32, shape (10, n + 1)
+    dense : array of float32, shape (11, n + 1)
         The features of each, were it unused.
     total : array of float64, shape (n + 1,)
         Their weighted sum.
-    weights : array of float64, shape (10,)
+    weights : array of float64, shape (11,)
     each : dict of slot to array of float32, shape (n,)
         How alike each row is to each of the last uses.
     rows : array of int, shape (n_columns,)
@@ -103,7 +115,7 @@ class ContentTold(NamedTuple):
         return given
 
     def of(self, columns: NDArray[np.intp], places: NDArray[np.intp]) -> Floats:
-        """Give the features of some candidates, shape (10, n); ``places`` among the untouched, -1 for a column's."""
+        """Give the features of some candidates, shape (11, n); ``places`` among the untouched, -1 for a column's."""
         rows, speaks = self._where(columns, places)
         return (self.dense[:, rows] * speaks).astype(np.float64)
 
@@ -127,7 +139,7 @@ class ContentTold(NamedTuple):
         return self._replace(rows=self.rows[columns], speaks=self.speaks[columns])
 
     def averages(self, allowed: NDArray[np.bool_] | None) -> Floats:
-        """Give the mean of each feature over the candidates, shape (10,). O(candidates + items)."""
+        """Give the mean of each feature over the candidates, shape (11,). O(candidates + items)."""
         among = slice(None) if allowed is None else allowed
         rows, speaks = self.rows[among], self.speaks[among]
         times = self.times_untouched.copy()
@@ -153,15 +165,17 @@ class Likeness:
     ----------
     content : Content
         The catalogue's.
-    weights : array of float64, shape (9,), optional
-        Of all features but the level; None takes those that ship with recsys.
+    weights : array of float64, shape (2, 10), optional
+        Of all features but the level, in each of :data:`recsys.learn.choice.REGIMES`; None takes those that ship with
+        recsys.
 
     Stability: provisional
     """
 
     def __init__(self, content: Content, weights: Floats | None = None) -> None:
         self.content = content
-        self._weights = np.append(default_weights() if weights is None else weights, 1.0)
+        given = default_weights() if weights is None else weights
+        self._weights = np.append(given, np.ones((len(REGIMES), 1)), axis=1)
         self.forget()
 
     def forget(self) -> None:
@@ -199,9 +213,8 @@ class Likeness:
         if not index.n_items or not (some or speaks[nobody:].any()):
             return None
         room = self._room_for(index.n_rows)
-        each, spoken = self._features(index, b, at_s, room)
-        weights = self._weights.copy()
-        weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
+        weights = self._weights[BEGINNING if begins else WITHIN].copy()
+        each, spoken = self._features(index, b, at_s, room, weights[:_LEVEL] != 0.0)
         if not self._totalled(index, b, weights, spoken, room):
             return None
         rows_untouched = rows_of(pool.untouched, "content", (id(index), index.layout), lambda ids: _rows(index, ids))
@@ -260,24 +273,27 @@ class Likeness:
     # -- the features -----------------------------------------------------------------
 
     def features(self, b: Behaviour, at_s: float) -> tuple[Singles, dict[int, Singles]]:
-        """Give all features but the level, of every row of the index, shape (9, n), and to the last uses."""
+        """Give all features but the level, of every row of the index, shape (10, n), and to the last uses."""
         index = self._synced()
         room = self._room_for(index.n_rows)
-        each, _ = self._features(index, b, at_s, room)
+        each, _ = self._features(index, b, at_s, room, np.ones(_LEVEL, np.bool_))
         return room.dense[:_LEVEL, :-1].copy(), each
 
-    def _features(self, index: Index, b: Behaviour, at_s: float, room: _Room) -> tuple[dict[int, Singles], list[int]]:
+    def _features(
+        self, index: Index, b: Behaviour, at_s: float, room: _Room, wanted: NDArray[np.bool_]
+    ) -> tuple[dict[int, Singles], list[int]]:
         """Write the features; give what is alike to each of the last uses, and which features are not all 0.
 
-        What follows from the last uses alone is written anew only when these are others than at the last answer.
+        Those that are not ``wanted`` are 0. What follows from the last uses alone is written anew only when these are
+        others than at the last answer, or others are wanted.
         """
         out = room.dense[:_LEVEL, :-1]
         lasts = _lasts(b, _LONG)
         rows = self._rows_of_slots(b)[lasts]
-        key = lasts.tobytes() + rows.tobytes()
+        key = wanted.tobytes() + lasts.tobytes() + rows.tobytes()
         if self._of_lasts is None or self._of_lasts[0] != key:
             self._of_lasts = None
-            self._of_lasts = key, *self._looking_back(index, lasts, rows, out)
+            self._of_lasts = key, *self._looking_back(index, lasts, rows, out, wanted)
         _, each, spoken = self._of_lasts
         opposed = self._against(index, b)
         out[_AGAINST] = 0.0 if opposed is None else opposed
@@ -289,7 +305,12 @@ class Likeness:
         return each, [*spoken, *[_AGAINST] * (opposed is not None), *[_AGE] * index.is_dated]
 
     def _looking_back(
-        self, index: Index, lasts: NDArray[np.int32], rows_of_lasts: NDArray[np.intp], out: Singles
+        self,
+        index: Index,
+        lasts: NDArray[np.int32],
+        rows_of_lasts: NDArray[np.intp],
+        out: Singles,
+        wanted: NDArray[np.bool_],
     ) -> tuple[dict[int, Singles], list[int]]:
         """Write the features that follow from the last uses; what it gives is as of :meth:`_features`."""
         places = np.flatnonzero(rows_of_lasts >= 0)  # 0 is the last use
@@ -302,19 +323,23 @@ class Likeness:
                 each[slot] = alike[row].both
         out[[0, 2]] = 0.0
         if len(alike):
-            fading = np.exp2(-places[short] / _SHORT_HALF_LIFE)
-            profile(index, [(row, alike[row]) for row in rows[short].tolist()], fading, out[0])
+            of_short = np.exp2(-places[short] / _SHORT_HALF_LIFE)
+            profile(index, [(row, alike[row]) for row in rows[short].tolist()], of_short, out[0])
             on_grid(out[0])
         for one in each.values():
             np.maximum(out[2], one, out=out[2])
-        of_kind, of_late = np.exp2(-places / _KIND_HALF_LIFE), np.exp2(-places[longer] / _SHORT_HALF_LIFE)
-        found: dict[int, Singles | Floats | None] = {
-            1: each.get(int(lasts[0])) if len(lasts) else None,
-            4: tag_lift(index, rows, of_kind),
-            5: number_lift(index, rows, of_kind),
-            7: _longer(index, rows[longer], np.exp2(-places[longer] / _LONGER_HALF_LIFE)),
-            8: number_lift(index, rows[longer], of_late),
+        fading = {
+            h: np.exp2(-places / h) for h in (_SHORT_HALF_LIFE, _LONGER_HALF_LIFE, _KIND_HALF_LIFE, _LONG_HALF_LIFE)
         }
+        makers: dict[int, Callable[[], Singles | Floats | None]] = {
+            1: lambda: each.get(int(lasts[0])) if len(lasts) else None,
+            4: lambda: tag_lift(index, rows, fading[_KIND_HALF_LIFE]),
+            5: lambda: number_lift(index, rows, fading[_KIND_HALF_LIFE]),
+            7: lambda: _longer(index, rows[longer], fading[_LONGER_HALF_LIFE][longer]),
+            8: lambda: number_lift(index, rows[longer], fading[_SHORT_HALF_LIFE][longer]),
+            9: lambda: _longer(index, rows, fading[_LONG_HALF_LIFE]),
+        }
+        found = {i: make() if wanted[i] else None for i, make in makers.items()}
         for i, what in found.items():
             out[i] = 0.0 if what is None else what
         return each, [*[0] * bool(alike), *[2] * bool(each), *(i for i, what in found.items() if what is not None)]
@@ -388,10 +413,10 @@ def _rows(index: Index, ids: Sequence[str]) -> NDArray[np.intp]:
 
 
 def default_weights() -> Floats:
-    """Give the weights that ship with recsys, of all features but the level, shape (9,)."""
+    """Give the weights that ship with recsys, of all features but the level in each regime, shape (2, 10)."""
     with open(_DEFAULT, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
-        document = json.load(file)
-    return np.array([document["weights"][name] for name in CONTENT_FEATURES[:_LEVEL]], np.float64)
+        weights = json.load(file)["weights"]
+    return np.array([[weights[of][name] for name in CONTENT_FEATURES[:_LEVEL]] for of in REGIMES], np.float64)
 
 
 def _lasts(b: Behaviour, most: int) -> NDArray[np.int32]:

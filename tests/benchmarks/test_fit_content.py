@@ -22,7 +22,7 @@ def test_who_keeps_to_a_kind_teaches_that_likeness_counts() -> None:
     choices = choices_of([reader(f"u{n}", n % 2) for n in range(6)], ITEMS, plain=True)
     assert {c.person for c in choices} == set(range(6))
     assert all(c.new[c.chosen] for c in choices)
-    weights = dict(zip(CONTENT_FEATURES, fit([choices]).tolist(), strict=False))
+    weights = dict(zip(CONTENT_FEATURES, fit([choices])[0].tolist(), strict=False))
     assert weights["tags"] > 0.0
     assert min(weights.values()) >= 0.0
     found = measured(choices, np.array(list(weights.values())))
