@@ -34,6 +34,7 @@ from recsys.rank.alike import (
 )
 from recsys.rank.candidates import Pool
 from recsys.rank.rest import Rest, rows_of
+from recsys.rank.told import AT_BEGINNINGS
 
 __all__ = ["CONTENT_FEATURES", "CONTENT_GROUPS", "ContentTold", "Likeness", "default_weights"]
 
@@ -214,6 +215,7 @@ class Likeness:
             return None
         room = self._room_for(index.n_rows)
         weights = self._weights[BEGINNING if begins else WITHIN].copy()
+        weights[:_LEVEL] *= AT_BEGINNINGS if begins else 1.0
         each, spoken = self._features(index, b, at_s, room, weights[:_LEVEL] != 0.0)
         if not self._totalled(index, b, weights, spoken, room):
             return None

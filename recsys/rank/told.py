@@ -17,7 +17,7 @@ __all__ = ["AT_BEGINNINGS", "Like", "Said", "Told"]
 
 # After a silence, what is known of items says less of what comes next than within a session: this part of the weights
 # counts. With all of them what is new crowds out what a person comes back for (quality/uci-online-retail-pack).
-AT_BEGINNINGS: Final = 0.3
+AT_BEGINNINGS: Final = 0.15
 
 
 class Told(Protocol):
