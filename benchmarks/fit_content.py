@@ -110,7 +110,7 @@ def choices_of(logs: Sequence[Log], items: Sequence[Item], *, plain: bool = Fals
     """
     items = sorted(items, key=lambda item: item.id)
     likeness, neighbours = Likeness(Content(items), np.zeros((len(REGIMES), _LEVEL))), Plain(items) if plain else None
-    found = []
+    found: list[Choice] = []
     for person, log in enumerate(logs):
         found += _of_person(person, log, likeness, neighbours)
     return found

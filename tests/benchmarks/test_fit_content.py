@@ -25,14 +25,14 @@ def test_who_keeps_to_a_kind_teaches_that_likeness_counts() -> None:
     weights = dict(zip(CONTENT_FEATURES, fit([choices])[0].tolist(), strict=False))
     assert weights["tags"] > 0.0
     assert min(weights.values()) >= 0.0
-    found = measured(choices, np.array(list(weights.values())))
+    found = measured(choices, fit([choices]))
     assert found["content"] > 0.2
     assert set(found) == {"content", "neighbours of last", "neighbours of last ten", "neighbours of all"}
 
 
 def test_ndcg_counts_what_is_new_and_breaks_ties_by_id() -> None:
     new = np.array([True, False, True, True])
-    choice = Choice(0, np.zeros((9, 4), np.float32), 2, new, [])
+    choice = Choice(0, False, np.zeros((10, 4), np.float32), 2, new, [])
     assert ndcg(np.array([0.0, 9.0, 1.0, 0.5]), choice) == 1.0
     assert ndcg(np.zeros(4), choice) == pytest.approx(1.0 / np.log2(3.0))
 

@@ -13,6 +13,7 @@ from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import key_of, write
 from recsys.publish import Hyper, Person, build
 from recsys.publish.passed import liked_of
+from recsys.rank.told import AT_BEGINNINGS
 from tests.publish.crowds import counted, place
 
 START_S = 1_700_000_000.0
@@ -79,7 +80,7 @@ def test_in_a_list_of_the_host_s_what_people_choose_stands_above_what_they_pass_
         slate = rec.rank([*BAD, *GOOD], at=START_S)
         assert set(slate.item_ids[:8]) == set(GOOD)
         explained = {t.feature: t for t in rec.explain(BAD[0], at=START_S).terms}
-        assert explained["pack_liked"].weight == pytest.approx(pack.weights[liked] * 0.3)  # a session begins
+        assert explained["pack_liked"].weight == pytest.approx(pack.weights[liked] * AT_BEGINNINGS)  # a session begins
 
 
 def test_without_a_word_of_what_was_passed_over_a_list_is_weighed_as_everything_is() -> None:

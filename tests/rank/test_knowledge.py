@@ -30,7 +30,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return at
 
 
-def told(pack: Pack, uses: Sequence[str], item_id: str) -> tuple[float, float, float]:
+def told(pack: Pack, uses: Sequence[str], item_id: str, *, begins: bool) -> tuple[float, float, float]:
     """Taste, nearness and popularity of an item after these uses, the oldest first: one number at a time."""
     a = pack.arrays
     row = int(pack.rows([item_id])[0])
@@ -49,11 +49,13 @@ def told(pack: Pack, uses: Sequence[str], item_id: str) -> tuple[float, float, f
                     @ a["mix"][k].astype(float)
                 )
         taste += float(a["out"][row].astype(float) @ u) * float(a["scales"][1])
-    lift, total = 0.0, sum(2.0 ** (-j / 2.0) for j in range(len(lasts[:10])))
-    for j, last in enumerate(lasts[:10]):
+    n_lasts, half_life = (256, 60.0) if begins else (10, 2.0)
+    lift, total = 0.0, sum(2.0 ** (-j / half_life) for j in range(len(lasts[:n_lasts])))
+    for j, last in enumerate(lasts[:n_lasts]):
         for pair in range(int(a["near_begin"][last]), int(a["near_begin"][last + 1])):
             if a["near_item"][pair] == row:
-                lift += 2.0 ** (-j / 2.0) / total * math.expm1(float(a["near_lift"][pair]) * float(a["near_unit"][0]))
+                more = math.expm1(float(a["near_lift"][pair]) * float(a["near_unit"][0]))
+                lift += 2.0 ** (-j / half_life) / total * more
     popular = float(a["popular"][row]) if row >= 0 else float(a["unknown"][0])
     return taste, math.log1p(lift), popular
 
@@ -73,16 +75,18 @@ def recorded(rec: Recommender, uses: Sequence[str] = USES, first: int = 0) -> No
     )
 
 
-def test_features_are_what_the_slow_account_says(path: Path) -> None:
+@pytest.mark.parametrize("begins", [False, True])
+def test_features_are_what_the_slow_account_says(path: Path, begins: bool) -> None:
     pack = Pack.load(path)
     with opened(path) as rec:
         for n, use in enumerate((None, *USES)):
             if use is not None:
                 recorded(rec, [use], n)
             for item_id in (name(0, 2), name(0, 4), name(1, 6), *STRANGERS):
-                terms = {t.feature: t for t in rec.explain(item_id, at=START + 3600).terms if t.feature[:5] == "pack_"}
+                at = START + (3600 if begins else 60 * n)
+                terms = {t.feature: t for t in rec.explain(item_id, at=at).terms if t.feature[:5] == "pack_"}
                 used = item_id in USES[:n]  # of which nothing is said
-                expected = (0.0, 0.0, 0.0) if used else told(pack, USES[:n], item_id)
+                expected = (0.0, 0.0, 0.0) if used else told(pack, USES[:n], item_id, begins=begins or not n)
                 for feature, value in zip(("taste", "near", "popular"), expected, strict=True):
                     assert terms[f"pack_{feature}"].value == pytest.approx(value, rel=2e-3, abs=5e-3), (
                         item_id,

@@ -184,9 +184,23 @@ def test_similar_to_an_unknown_item_is_nothing() -> None:
 
 
 def test_shipped_weights_are_modest() -> None:
-    weights = dict(zip(CONTENT_FEATURES, default_weights().tolist(), strict=False))
-    assert all(abs(weight) <= 3.0 for weight in weights.values())
-    assert weights["against"] < 0.0 < weights["last"]
+    beginning, within = (dict(zip(CONTENT_FEATURES, of, strict=False)) for of in default_weights().tolist())
+    assert all(abs(weight) <= 3.0 for weight in within.values())
+    assert all(abs(weight) <= 7.0 for weight in beginning.values()), "of which a part counts"
+    assert within["against"] < 0.0 < within["last"]
+    assert beginning["against"] < 0.0 < beginning["long"]
+
+
+def test_the_beginning_of_a_session_goes_by_what_was_read_for_long() -> None:
+    """Of the last uses within one; of all of them before one."""
+    tales = [{"id": f"{kind}{n}", "title": f"{kind} tale"} for kind in ("dragon", "kitchen") for n in range(30)]
+    with Recommender(":memory:") as rec:
+        rec.add(tales)
+        used = [*(f"dragon{n}" for n in range(20)), "kitchen0", "kitchen1"]
+        rec.record_many([{"item_id": item_id, "at": START + 60.0 * n} for n, item_id in enumerate(used)])
+        new = [item["id"] for item in tales if item["id"] not in used]
+        assert rec.rank(new, at=START + 60.0 * len(used)).item_ids[0].startswith("kitchen")
+        assert rec.rank(new, at=START + 86_400.0).item_ids[0].startswith("dragon")
 
 
 def test_what_is_told_of_the_untouched_is_added_to_each_once() -> None:
