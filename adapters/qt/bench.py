@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView
@@ -121,23 +121,29 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.0002, help="switch interval, seconds; 0 leaves Python's")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    application = QApplication([])
+    application = QApplication([])  # kept until the end
     view, source = view_of(asked.rows)
     ticks, person = Ticks(), Person(view, asked.every_ms)
     found: dict[str, dict[str, float]] = {}
 
     def phase(name: str, busy=None) -> None:
+        n_busy = [0]
+
+        def work() -> None:
+            n_busy[0] += busy()
+
+        driver = QTimer(interval=2)
+        if busy is not None:
+            driver.timeout.connect(work)
+            driver.start()
         person.begin()
         ticks.begin()
-        until = time.perf_counter() + asked.seconds
-        n_busy = 0
-        while time.perf_counter() < until:
-            application.processEvents()
-            if busy is not None:
-                n_busy += busy()
-            time.sleep(0.0001)
+        loop = QEventLoop()
+        QTimer.singleShot(int(1000 * asked.seconds), loop.quit)
+        loop.exec()
+        driver.stop()
         person.end()
-        found[name] = ticks.end() | {"jobs": n_busy}
+        found[name] = ticks.end() | {"jobs": n_busy[0]}
         print(f"{name:34} " + "  ".join(f"{k} {v:8.2f}" if isinstance(v, float) else f"{k} {v:6d}" for k, v in found[name].items()))
 
     with tempfile.TemporaryDirectory() as folder:

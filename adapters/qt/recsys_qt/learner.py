@@ -7,7 +7,6 @@ their results, in the GUI thread. Nothing else touches the recommender.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -24,8 +23,6 @@ __all__ = ["Learner"]
 T = TypeVar("T")
 Job: TypeAlias = "Callable[[Recommender], object]"
 Then: TypeAlias = "Callable[[object], None] | None"
-
-_TURN_S = 0.1  # longest that the worker waits for the GUI thread to take a result in
 
 
 class Learner(QObject):
@@ -85,7 +82,7 @@ class Learner(QObject):
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.close)
-        self._thread.start(QThread.Priority.LowPriority)
+        self._thread.start()  # at no lower priority: it may hold the interpreter that the GUI thread waits for
         self.ask(lambda _: None, lambda _: self.opened.emit())
 
     @property
@@ -160,7 +157,6 @@ class Learner(QObject):
         finally:
             if not self._n_waiting and self._idles and self._work_left and not self._thread.closing:
                 self._idle.start()
-            QTimer.singleShot(0, self._thread.turn.release)  # once what follows from it is drawn
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, (PausedError, ConsentError)):
@@ -185,7 +181,6 @@ class _Thread(QThread):
     ) -> None:
         super().__init__()
         self.jobs: SimpleQueue[tuple[Job, Then, bool] | None] = SimpleQueue()
-        self.turn = threading.Semaphore(0)
         self.closing = False
         self._given = recommender
         self._deliver = deliver
@@ -194,7 +189,6 @@ class _Thread(QThread):
         """End the thread, once what must be written is."""
         self.closing = True
         self.jobs.put(None)
-        self.turn.release()
         self.wait()
 
     def run(self) -> None:
@@ -216,15 +210,7 @@ class _Thread(QThread):
                     result = job(recommender)
                 except Exception as raised:  # noqa: BLE001 - the same
                     error = raised
-            while self.turn.acquire(blocking=False):
-                pass  # a turn that came too late
             self._deliver((then, result, error))
             del asked, job, result, error  # what was asked for is the GUI thread's now
-            self._await_turn()
         if recommender is not None and recommender is not self._given:
             recommender.close()
-
-    def _await_turn(self) -> None:
-        """Let the GUI thread take the result in and draw it, before the next job takes the interpreter."""
-        if not self.closing:
-            self.turn.acquire(timeout=_TURN_S)

@@ -85,6 +85,9 @@ class RankedModel(QAbstractProxyModel):
 
     ranked = Signal()
     """A new ranking is in place, whether or not it moved a row."""
+    explained = Signal()
+    """More tooltips are there. Not ``dataChanged``: views ask for a tooltip anew at each hover, and a list would lay all
+    of its rows out anew. Whoever draws reasons draws again."""
     forgotten = Signal(object)
     """The ``Receipt`` of a :meth:`forget`."""
 
@@ -108,6 +111,7 @@ class RankedModel(QAbstractProxyModel):
         self._context, self._clock = context or dict, clock or _now
         self._explore, self._live = explore, live
         self._order = Order()
+        self._n_columns = 0  # views ask for a row's cells by the thousand
         self._ranks: dict[str, int] = {}
         self._slate: Slate | None = None
         self._reasons: dict[str, str | None] = {}  # by item id; None was asked for
@@ -241,9 +245,9 @@ class RankedModel(QAbstractProxyModel):
 
     def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:
         """Give the cell at a place."""
-        if parent.isValid() or not (0 <= row < len(self._order.rows) and 0 <= column < self.columnCount()):
-            return QModelIndex()
-        return self.createIndex(row, column)
+        if 0 <= row < len(self._order.rows) and 0 <= column < self._n_columns and not parent.isValid():
+            return self.createIndex(row, column)
+        return QModelIndex()
 
     def parent(self, child: Index | None = None) -> Any:  # type: ignore[override]
         """Give no parent: all rows are top-level. Without an argument, the object that owns this one."""
@@ -255,8 +259,7 @@ class RankedModel(QAbstractProxyModel):
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:
         """Give the number of columns."""
-        source = self.sourceModel()
-        return 0 if parent.isValid() or source is None else source.columnCount()
+        return 0 if parent.isValid() else self._n_columns
 
     def hasChildren(self, parent: Index = QModelIndex()) -> bool:
         """Whether there is any row: none has children."""
@@ -326,12 +329,9 @@ class RankedModel(QAbstractProxyModel):
 
     def _explained(self, explained: tuple[Slate, dict[str, str | None]]) -> None:
         slate, reasons = explained
-        if slate is not self._slate:
-            return
-        self._reasons.update(reasons)
-        ids = self._order.ids
-        places = sorted(self._order.places[row] for row in range(len(ids)) if ids[row] in reasons)
-        self._announce([place for place in places if place >= 0], [Qt.ItemDataRole.ToolTipRole])
+        if slate is self._slate:
+            self._reasons.update(reasons)
+            self.explained.emit()
 
     def _show(self, rows: list[int]) -> None:
         """Bring rows that are all shown already into another order; selections go along."""
@@ -372,6 +372,7 @@ class RankedModel(QAbstractProxyModel):
 
     def _read_all(self) -> None:
         source = self.sourceModel()
+        self._n_columns = source.columnCount() if source is not None else 0
         self._order = Order(self._ids(0, source.rowCount() - 1) if source is not None else ())
         self._order.put(self._order.sorted_by(self._ranks))
         self._untold.clear()
@@ -388,7 +389,7 @@ class RankedModel(QAbstractProxyModel):
 
     def _source_gone(self) -> None:
         self.beginResetModel()
-        self._connected, self._order = [], Order()
+        self._connected, self._order, self._n_columns = [], Order(), 0
         self._untold.clear()
         self.endResetModel()
 
@@ -440,6 +441,7 @@ class RankedModel(QAbstractProxyModel):
             self._was_reset()
         elif not source.isValid():
             self._order.move(first, last, before)
+            self._show(self._order.sorted_by(self._ranks))
 
     def _columns_coming(self, parent: QModelIndex, first: int, last: int) -> None:
         if not parent.isValid():
@@ -447,6 +449,7 @@ class RankedModel(QAbstractProxyModel):
 
     def _columns_came(self, parent: QModelIndex, first: int, last: int) -> None:
         if not parent.isValid():
+            self._n_columns += last - first + 1
             self.endInsertColumns()
 
     def _columns_leaving(self, parent: QModelIndex, first: int, last: int) -> None:
@@ -455,6 +458,7 @@ class RankedModel(QAbstractProxyModel):
 
     def _columns_left(self, parent: QModelIndex, first: int, last: int) -> None:
         if not parent.isValid():
+            self._n_columns -= last - first + 1
             self.endRemoveColumns()
 
     def _columns_moving(self, source: QModelIndex, first: int, last: int, target: QModelIndex, before: int) -> None:
@@ -475,12 +479,14 @@ class RankedModel(QAbstractProxyModel):
 
     def _layout_changed(self, *_: object) -> None:
         n = self.sourceModel().rowCount()
+        self._n_columns = self.sourceModel().columnCount()
         old = [-1] * n
         for row, kept in enumerate(self._kept):
             if kept.isValid() and not kept.parent().isValid():
                 old[kept.row()] = row
         if n == len(self._kept) and -1 not in old:
             self._order.renumber(old)
+            self._order.put(self._order.sorted_by(self._ranks))
         else:  # the source came by other rows without a word
             self._read_all()
         before = [index for index, _ in self._kept_own]

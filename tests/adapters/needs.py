@@ -1,0 +1,23 @@
+"""What the tests of the desktop adapters need, and why they are skipped where it is not there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ADAPTERS = Path(__file__).parents[2] / "adapters"
+
+
+def qt() -> None:
+    """Skip the module unless PySide6 and the adapter are installed; draw off screen."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    why = "needs PySide6 and the Qt adapter: scripts/test-adapters-gui installs both"
+    pytest.importorskip("PySide6.QtWidgets", reason=why)
+    pytest.importorskip("recsys_qt", reason=why)
+    import PySide6
+
+    if sys.version_info < (3, 12) and PySide6.__version__.startswith("6.12.0"):
+        pytest.skip("PySide6 6.12.0 ends the process before Python 3.12", allow_module_level=True)
