@@ -6,12 +6,15 @@ their results, in the GUI thread. Nothing else touches the recommender.
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from PySide6.QtCore import QCoreApplication, QObject, QThread, QTimer, Signal, Slot
+
+from shiboken6 import isValid
 
 from recsys import ConsentError, PausedError, Recommender, RecsysError
 
@@ -82,6 +85,7 @@ class Learner(QObject):
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.close)
+        atexit.register(self.close)  # of an app that ends with an exception, too, what was told is written
         self._thread.start()  # at no lower priority: it may hold the interpreter that the GUI thread waits for
         self.ask(lambda _: None, lambda _: self.opened.emit())
 
@@ -134,8 +138,10 @@ class Learner(QObject):
         """
         if self._thread.closing:
             return
-        self._idle.stop()
+        if isValid(self._idle):
+            self._idle.stop()
         self._thread.finish()
+        atexit.unregister(self.close)
         sys.setswitchinterval(self._interval_s)
 
     def _put(self, job: Job, then: Then, *, keep: bool) -> None:
