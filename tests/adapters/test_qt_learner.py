@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import subprocess
 import sys
 import threading
 import time
@@ -15,8 +17,9 @@ needs.qt()
 
 from PySide6.QtWidgets import QApplication
 from recsys import InputError, Recommender
-from recsys_qt import Learner
-from tests.adapters.qt_world import pump
+from recsys_qt import Learner, RankedModel
+from shiboken6 import delete
+from tests.adapters.qt_world import Rows, pump
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -144,3 +147,61 @@ def test_the_switch_interval_is_given_back(path: Path) -> None:
     assert sys.getswitchinterval() == pytest.approx(0.0005)
     learner.close()
     assert sys.getswitchinterval() == before
+
+
+def test_nothing_is_collected_on_the_thread(path: Path) -> None:
+    """A window that is garbage must not be ended there."""
+    where: list[int] = []
+
+    class Window:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            where.append(threading.get_ident())
+
+    def work(_: Recommender) -> int:
+        return len([[n] for n in range(100_000)])
+
+    learner = Learner(lambda: Recommender(path))
+    gc.collect()
+    for _ in range(20):
+        Window()
+        learner.ask(work)
+    assert learner.wait()
+    learner.close()
+    gc.collect()
+    assert len(where) == 20
+    assert set(where) == {threading.get_ident()}
+    assert gc.isenabled()
+
+
+def test_an_answer_for_what_was_deleted_is_let_go(path: Path) -> None:
+    learner = Learner(lambda: Recommender(path))
+    failures: list[object] = []
+    learner.failed.connect(failures.append)
+    model = RankedModel(learner)
+    model.setSourceModel(Rows([("a", ["a", "b"])]))
+    delete(model)
+    assert learner.wait()
+    learner.close()
+    assert failures == []
+
+
+APP_THAT_FAILS = """
+import sys
+from PySide6.QtWidgets import QApplication
+from recsys import Recommender
+from recsys_qt import Learner
+application = QApplication([])
+learner = Learner(lambda: Recommender(sys.argv[1]))
+learner.tell(lambda rec: rec.record("a"))
+raise SystemExit(3)
+"""
+
+
+def test_an_app_that_ends_without_a_word_loses_nothing_and_ends(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", APP_THAT_FAILS, path], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 3, done.stderr
+    with Recommender(path) as recommender:
+        assert recommender.stats().n_events == 1

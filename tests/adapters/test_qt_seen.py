@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 from pathlib import Path
@@ -14,20 +15,20 @@ from hypothesis import strategies as st
 from recsys import Recommendation, Recommender, Slate
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
-COPIES = [ADAPTERS / "qt" / "recsys_qt" / "seen.py", ADAPTERS / "tk" / "recsys_tk" / "seen.py"]
+QT, TK = ADAPTERS / "qt" / "recsys_qt", ADAPTERS / "tk" / "recsys_tk"
 
 
 def load(path: Path) -> ModuleType:
     """Load the module by itself: it needs no toolkit."""
-    spec = importlib.util.spec_from_file_location("seen", path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["seen"] = module
+    sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
 
 
-seen_module = load(COPIES[0])
+seen_module = load(QT / "seen.py")
 
 
 def slate_of(ids: list[str], name: str = "s") -> tuple[Slate, dict[str, Recommendation]]:
@@ -35,8 +36,28 @@ def slate_of(ids: list[str], name: str = "s") -> tuple[Slate, dict[str, Recommen
     return Slate(name, 0, 0, tuple(ranked), len(ids)), {r.item_id: r for r in ranked}
 
 
-def test_both_adapters_carry_the_same_file() -> None:
-    assert COPIES[0].read_bytes() == COPIES[1].read_bytes()
+@pytest.mark.parametrize("name", ["collector.py", "seen.py"])
+def test_both_adapters_carry_the_same_file(name: str) -> None:
+    assert (QT / name).read_bytes() == (TK / name).read_bytes()
+
+
+def test_the_collector_stands_still_while_any_learner_works_and_is_given_back_as_it_was() -> None:
+    collector = load(QT / "collector.py").Collector
+    first, second = collector(), collector()
+    try:
+        for was_enabled in (True, False):
+            (gc.enable if was_enabled else gc.disable)()
+            first.release()
+            first.hold()
+            first.hold()
+            second.hold()
+            first.release()
+            assert not gc.isenabled()
+            second.release()
+            second.release()
+            assert gc.isenabled() is was_enabled
+    finally:
+        gc.enable()
 
 
 def test_before_any_ranking_nothing_was_shown() -> None:

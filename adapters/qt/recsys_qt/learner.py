@@ -17,6 +17,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QThread, QTimer, Signal, S
 from shiboken6 import isValid
 
 from recsys import ConsentError, PausedError, Recommender, RecsysError
+from recsys_qt.collector import Collector
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -73,6 +74,7 @@ class Learner(QObject):
         super().__init__(parent)
         self._thread = _Thread(recommender, self._done.emit)
         self._n_waiting = 0
+        self._collector = Collector()
         self._work_left = True
         self._budget_ms = budget_ms
         self._interval_s = sys.getswitchinterval()
@@ -141,6 +143,7 @@ class Learner(QObject):
         if isValid(self._idle):
             self._idle.stop()
         self._thread.finish()
+        self._collector.release()
         atexit.unregister(self.close)
         sys.setswitchinterval(self._interval_s)
 
@@ -149,16 +152,19 @@ class Learner(QObject):
             return
         self._idle.stop()
         self._n_waiting += 1
+        self._collector.hold()
         self._thread.jobs.put((job, then, keep))
 
     @Slot(object)
     def _deliver(self, done: tuple[Then, object, BaseException | None]) -> None:
         then, result, error = done
         self._n_waiting -= 1
+        if not self._n_waiting:
+            self._collector.release()
         try:
             if error is not None:
                 self._fail(error)
-            elif then is not None and not self._thread.closing:
+            elif then is not None and not self._thread.closing and _is_there(then):
                 then(result)
         finally:
             if not self._n_waiting and self._idles and self._work_left and not self._thread.closing:
@@ -177,6 +183,12 @@ class Learner(QObject):
 
     def _maintained(self, more: object) -> None:
         self._work_left = bool(more)
+
+
+def _is_there(then: Callable[[object], None]) -> bool:
+    """Whether what waits for a result was not deleted meanwhile."""
+    owner = getattr(then, "__self__", None)
+    return not isinstance(owner, QObject) or isValid(owner)
 
 
 class _Thread(QThread):

@@ -185,7 +185,7 @@ class RankedModel(QAbstractProxyModel):
         slate, at, context = self.seen.chosen(item_id), self._clock(), dict(self._context())
         self._learner.tell(
             lambda rec: rec.record(item_id, kind, value=value, at=at, context=context, slate=slate),
-            lambda _: self._learnt(),
+            self._learnt,
         )
 
     def shown(self, part: Slate) -> None:
@@ -197,7 +197,7 @@ class RankedModel(QAbstractProxyModel):
         """Say that the person wants more (to 1) or less (to -1) of a row's item; 0 takes that back."""
         item_id, at = self.item_id(index), self._clock()
         if item_id is not None:
-            self._learner.tell(lambda rec: rec.steer(item_id, weight, at=at), lambda _: self.refresh())
+            self._learner.tell(lambda rec: rec.steer(item_id, weight, at=at), self._steered)
 
     def forget(self, index: Index) -> None:
         """Forget all that was ever done with a row's item; the ``Receipt`` comes with :attr:`forgotten`."""
@@ -317,8 +317,15 @@ class RankedModel(QAbstractProxyModel):
     def _failed(self, _: object) -> None:
         self._asked = False
 
-    def _learnt(self) -> None:
+    def _learnt(self, _: object) -> None:
         if self._live:
+            self.refresh()
+
+    def _steered(self, _: object) -> None:
+        self.refresh()
+
+    def _added(self, _: object) -> None:
+        if not self._untold:
             self.refresh()
 
     def _forgot(self, receipt: Receipt) -> None:
@@ -548,7 +555,7 @@ class RankedModel(QAbstractProxyModel):
                 self._told[item_id] = item
                 items.append(item)
         if items:
-            self._learner.tell(lambda rec: rec.add(items), lambda _: self._untold or self.refresh())
+            self._learner.tell(lambda rec: rec.add(items), self._added)
         if self._untold:
             self._telling.start()
 

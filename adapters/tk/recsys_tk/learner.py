@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from recsys import ConsentError, PausedError, Recommender
+from recsys_tk.collector import Collector
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -76,6 +77,7 @@ class Learner:
         self._jobs: SimpleQueue[tuple[Job, Then, Otherwise, bool] | None] = SimpleQueue()
         self._done: SimpleQueue[tuple[Then, Otherwise, object, BaseException | None]] = SimpleQueue()
         self._n_waiting = 0
+        self._collector = Collector()
         self._closing = False
         self._work_left = True
         self._polling: str | None = None
@@ -146,6 +148,7 @@ class Learner:
         self._closing = True
         self._jobs.put(None)
         self._thread.join()
+        self._collector.release()
         atexit.unregister(self.close)
         for timer in filter(None, (self._polling, self._idle)):
             with suppress(tk.TclError):  # the app may be gone
@@ -159,6 +162,7 @@ class Learner:
             self._widget.after_cancel(self._idle)
             self._idle = None
         self._n_waiting += 1
+        self._collector.hold()
         self._jobs.put((job, then, otherwise, keep))
         if self._polling is None:
             self._polling = self._widget.after(self._poll_ms, self._poll)
@@ -177,12 +181,18 @@ class Learner:
 
     def _deliver(self, then: Then, otherwise: Otherwise, result: object, error: BaseException | None) -> None:
         self._n_waiting -= 1
-        if not self._n_waiting and self._work_left and self._idle_ms:
-            self._idle = self._widget.after(self._idle_ms, self._maintain)
-        if error is None:
-            if then is not None:
+        if not self._n_waiting:
+            self._collector.release()
+        try:
+            if error is not None:
+                self._tell_of(error, otherwise)
+            elif then is not None:
                 then(result)
-            return
+        finally:
+            if not self._n_waiting and self._work_left and self._idle_ms and self._idle is None and not self._closing:
+                self._idle = self._widget.after(self._idle_ms, self._maintain)
+
+    def _tell_of(self, error: BaseException, otherwise: Otherwise) -> None:
         if otherwise is not None:
             otherwise()
         if not isinstance(error, (PausedError, ConsentError)):

@@ -90,7 +90,7 @@ class RankedTree(ttk.Treeview):
         self._ranks: dict[str, int] = {}
         self._reasons: dict[str, str | None] = {}  # by item id; None was asked for
         self._told: dict[str, Mapping[str, object]] = {}
-        self._asked = self._is_stale = False
+        self._asked = self._is_stale = self._is_gone = False
         self._changing: str | None = None
         self._settling: str | None = None
         self._tip = Tip(self, self._reasons_at)
@@ -100,6 +100,8 @@ class RankedTree(ttk.Treeview):
 
     def refresh(self) -> None:
         """Rank again soon; calls that come while a ranking is under way are answered by one more."""
+        if self._is_gone:
+            return
         if self._asked:
             self._is_stale = True
             return
@@ -223,6 +225,7 @@ class RankedTree(ttk.Treeview):
 
     def destroy(self) -> None:
         """End the widget."""
+        self._is_gone = True
         for timer in filter(None, (self._changing, self._settling)):
             self.after_cancel(timer)
         self._tip.hide()
@@ -298,6 +301,8 @@ class RankedTree(ttk.Treeview):
 
     def _take(self, ranked: _Ranked) -> None:
         self._asked = False
+        if self._is_gone:
+            return
         self._slate, by_id, self._ranks = ranked
         self._seen.ranked(self._slate, by_id)
         self._reasons = {}
@@ -308,6 +313,8 @@ class RankedTree(ttk.Treeview):
             self.refresh()
 
     def _forgot(self, receipt: Receipt) -> None:
+        if self._is_gone:
+            return
         self._reasons, self.receipt = {}, receipt
         self._seen.forget()
         self.event_generate("<<Forgotten>>")
@@ -326,7 +333,7 @@ class RankedTree(ttk.Treeview):
         self._learner.ask(explain, lambda reasons: self._explained(slate, reasons))
 
     def _explained(self, slate: Slate, reasons: dict[str, str | None]) -> None:
-        if slate is self._slate:
+        if slate is self._slate and not self._is_gone:
             self._reasons.update(reasons)
             self.event_generate("<<Explained>>")
 
