@@ -1,4 +1,7 @@
-"""Drive both example apps with real clicks and keys, off screen, and keep a picture of each: ``python pictures.py DIR``."""
+"""Drive both example apps with real clicks and keys, off screen, and keep a picture of each.
+
+``python adapters/qt/pictures.py DIR``
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from PySide6.QtCore import QEvent, QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtGui import QHelpEvent, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
-
 from recsys import Recommender
+
 from recsys_qt import Learner
 from recsys_qt.examples import films, launcher
 
@@ -65,7 +68,7 @@ def launcher_pictures(folder: Path, file: Path) -> None:
 def films_picture(folder: Path, file: Path) -> None:
     """After five films; with the reasons of the second row."""
     learner = Learner(lambda: Recommender(file))
-    window = films.Window(learner, films.read_films(films._OWN))
+    window = films.Window(learner, films.read_films(films.OWN))
     window.show()
     settle(learner)
     for title in WATCHED:

@@ -12,8 +12,8 @@ import tkinter as tk
 from pathlib import Path
 
 from PIL import Image
-
 from recsys import Recommender
+
 from recsys_tk import Learner
 from recsys_tk.examples import films, launcher
 
@@ -66,7 +66,7 @@ def films_picture(folder: Path, file: Path) -> None:
     root = tk.Tk()
     root.geometry("640x480+0+0")
     learner = Learner(root, lambda: Recommender(file))
-    window = films.Films(root, learner, films.read_films(films._OWN))
+    window = films.Films(root, learner, films.read_films(films.OWN))
     window.pack(fill="both", expand=True)
     settle(root, learner)
     tree = window.tree

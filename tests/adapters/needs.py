@@ -33,7 +33,9 @@ def tk() -> None:
     if sys.platform.startswith("linux") and "DISPLAY" not in os.environ:
         pytest.skip(why, allow_module_level=True)
     if standing_guard() is not None:
-        pytest.skip("a display is spoken to through a socket, which no test within the wall may open", allow_module_level=True)
+        pytest.skip(
+            "a display is spoken to through a socket, which no test within the wall may open", allow_module_level=True
+        )
     try:
         tkinter.Tk().destroy()
     except tkinter.TclError:

@@ -42,9 +42,7 @@ class Launched:
         self.failures: list[object] = []
         self.learner.failed.connect(self.failures.append)
         self.window = launcher.Launcher(self.learner, stay=True)
-        self.tester = QAbstractItemModelTester(
-            self.window.ranked, QAbstractItemModelTester.FailureReportingMode.Fatal
-        )
+        self.tester = QAbstractItemModelTester(self.window.ranked, QAbstractItemModelTester.FailureReportingMode.Fatal)
         self.window.show()
         assert self.learner.wait(60_000)
 
@@ -137,7 +135,9 @@ timer.start()
 sys.exit(launcher.main(sys.argv[1:]))
 """
     words = ["--db", str(tmp_path / "me.db"), "--history", str(SAMPLE)]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120
+    )
     assert (done.returncode, done.stdout) == (0, "htop\n"), done.stderr
     with Recommender(tmp_path / "me.db") as recommender:
         assert list(recommender._store.events())[-1].item_id == "htop"
@@ -147,7 +147,7 @@ def test_the_film_list_plays_steers_and_forgets(tmp_path: Path) -> None:
     learner = Learner(lambda: Recommender(tmp_path / "me.db"))
     failures: list[object] = []
     learner.failed.connect(failures.append)
-    window = films.Window(learner, films.read_films(films._OWN))
+    window = films.Window(learner, films.read_films(films.OWN))
     tester = QAbstractItemModelTester(window.ranked, QAbstractItemModelTester.FailureReportingMode.Fatal)
     window.show()
     assert learner.wait()

@@ -121,12 +121,12 @@ def test_the_event_loop_goes_on_while_a_long_job_runs(path: Path) -> None:
     assert turns > 10
 
 
-def test_background_work_is_done_when_nothing_is_asked(path: Path) -> None:
+def test_background_work_is_done_when_nothing_is_asked() -> None:
     class Counted:
         n_maintained = 0
 
         def maintain(self, budget_ms: float) -> bool:
-            Counted.n_maintained += 1
+            Counted.n_maintained += budget_ms > 0
             return Counted.n_maintained < 3
 
         def close(self) -> None: ...

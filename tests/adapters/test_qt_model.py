@@ -59,7 +59,9 @@ def check_order(model: RankedModel, source: Rows) -> None:
     slate = model.slate()
     places = {} if slate is None else {r.item_id: r.position for r in slate}
     without = len(places)
-    expected = sorted(range(len(source.rows)), key=lambda r: (places.get(item_id_of(source.rows[r][0]) or "", without), r))
+    expected = sorted(
+        range(len(source.rows)), key=lambda r: (places.get(item_id_of(source.rows[r][0]) or "", without), r)
+    )
     assert [model.mapToSource(model.index(place, 0)).row() for place in range(model.rowCount())] == expected
 
 
@@ -83,7 +85,11 @@ def apply(source: Rows, change: tuple, serial: int) -> None:
     """Do what was drawn, within what is there."""
     name, *given_ = change
     n = len(source.rows)
-    named = [(item_id, [f"{item_id}/{serial}/{k}"] * source.n_columns) for k, item_id in enumerate(given_[-1])] if name in ("insert", "reset") else []
+    named = (
+        [(item_id, [f"{item_id}/{serial}/{k}"] * source.n_columns) for k, item_id in enumerate(given_[-1])]
+        if name in ("insert", "reset")
+        else []
+    )
     if name == "insert":
         source.insert(given_[0] % (n + 1), named)
     elif name == "reset":
@@ -234,7 +240,7 @@ def test_a_ranking_that_failed_is_asked_for_again() -> None:
 
 def test_contents_are_told_to_the_catalogue_and_only_what_is_new() -> None:
     source, chance = Rows(rows_of(*"abc")), Chance(1)
-    model, later = ranked(source)
+    _, later = ranked(source)
     QApplication.processEvents()
     later.drain(chance)
     assert chance.added == [{"id": i, "title": i} for i in "abc"]
@@ -281,7 +287,18 @@ def test_another_source_and_none_and_a_source_that_is_gone() -> None:
 
 @pytest.mark.parametrize(
     ("value", "item_id"),
-    [("a", "a"), (7, "7"), (0, "0"), ("", None), (None, None), (1.5, None), (True, None), ("x" * 513, None), ("\0", None), ("\ud800", None)],
+    [
+        ("a", "a"),
+        (7, "7"),
+        (0, "0"),
+        ("", None),
+        (None, None),
+        (1.5, None),
+        (True, None),
+        ("x" * 513, None),
+        ("\0", None),
+        ("\ud800", None),
+    ],
 )
 def test_an_item_id_is_a_text_or_a_whole_number(value: object, item_id: str | None) -> None:
     assert item_id_of(value) == item_id

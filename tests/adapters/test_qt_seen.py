@@ -21,7 +21,8 @@ QT, TK = ADAPTERS / "qt" / "recsys_qt", ADAPTERS / "tk" / "recsys_tk"
 def load(path: Path) -> ModuleType:
     """Load the module by itself: it needs no toolkit."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
@@ -102,7 +103,9 @@ def test_what_was_forgotten_is_not_held() -> None:
 
 @given(
     n=st.integers(1, 20),
-    steps=st.lists(st.one_of(st.just("rank"), st.tuples(st.integers(0, 19), st.integers(1, 8)), st.integers(0, 19)), max_size=30),
+    steps=st.lists(
+        st.one_of(st.just("rank"), st.tuples(st.integers(0, 19), st.integers(1, 8)), st.integers(0, 19)), max_size=30
+    ),
 )
 def test_a_recommender_takes_every_part_and_no_row_twice_for_a_ranking(n: int, steps: list[object]) -> None:
     ids = [f"i{k}" for k in range(n)]

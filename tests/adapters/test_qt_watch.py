@@ -1,4 +1,4 @@
-"""A person in front of a view: what is on screen is logged, what is clicked is learnt, why is told; with real clicks."""
+"""A person in front of a view, with real clicks: what is on screen is logged, what is clicked learnt, why is told."""
 
 from __future__ import annotations
 

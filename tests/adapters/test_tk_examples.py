@@ -31,7 +31,9 @@ def pump(root: tk.Misc, ms: int) -> None:
 def test_the_launcher_learns_the_history_and_then_what_is_chosen(tmp_path: Path) -> None:
     root = tk.Tk()
     failures: list[BaseException] = []
-    learner = Learner(root, lambda: launcher.opened(tmp_path / "me.db", OWN / "sample.zsh_history"), failed=failures.append)
+    learner = Learner(
+        root, lambda: launcher.opened(tmp_path / "me.db", OWN / "sample.zsh_history"), failed=failures.append
+    )
     window = launcher.Launcher(root, learner, stay=True)
     window.pack()
     assert learner.wait(60)
@@ -82,7 +84,9 @@ launcher.Launcher = Acting
 sys.exit(launcher.main(sys.argv[1:]))
 """
     words = ["--db", str(tmp_path / "me.db"), "--history", str(OWN / "sample.zsh_history")]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120
+    )
     assert (done.returncode, done.stdout) == (0, "htop\n"), done.stderr
     with Recommender(tmp_path / "me.db") as recommender:
         assert list(recommender._store.events())[-1].item_id == "htop"

@@ -13,10 +13,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from PySide6.QtCore import QCoreApplication, QObject, QThread, QTimer, Signal, Slot
-
+from recsys import ConsentError, PausedError, Recommender, RecsysError
 from shiboken6 import isValid
 
-from recsys import ConsentError, PausedError, Recommender, RecsysError
 from recsys_qt.collector import Collector
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Learner(QObject):
         *,
         idle_ms: int = 500,
         budget_ms: float = 5.0,
-        switch_interval_s: float | None = 0.0002,
+        switch_interval_s: float | None = 0.00005,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -194,9 +193,7 @@ def _is_there(then: Callable[[object], None]) -> bool:
 class _Thread(QThread):
     """Does one job after another."""
 
-    def __init__(
-        self, recommender: Recommender | Callable[[], Recommender], deliver: Callable[[object], None]
-    ) -> None:
+    def __init__(self, recommender: Recommender | Callable[[], Recommender], deliver: Callable[[object], None]) -> None:
         super().__init__()
         self.jobs: SimpleQueue[tuple[Job, Then, bool] | None] = SimpleQueue()
         self.closing = False
@@ -215,8 +212,8 @@ class _Thread(QThread):
         trouble: BaseException | None = None
         try:
             recommender = self._given if isinstance(self._given, Recommender) else self._given()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the GUI thread is told
-            trouble = error
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the GUI thread is told
+            trouble = raised
         while (asked := self.jobs.get()) is not None:
             job, then, keep = asked
             if self.closing and not keep:

@@ -16,6 +16,7 @@ from PySide6.QtCore import (
     QAbstractItemModel,
     QAbstractProxyModel,
     QModelIndex,
+    QModelRoleData,
     QModelRoleDataSpan,
     QObject,
     QPersistentModelIndex,
@@ -24,8 +25,8 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-
 from recsys import Receipt, Recommendation, Recommender, Slate
+
 from recsys_qt.learner import Learner
 from recsys_qt.order import Order, item_id_of
 from recsys_qt.seen import Seen
@@ -57,7 +58,7 @@ class RankedModel(QAbstractProxyModel):
     learner : Learner
         Whose recommender ranks; several models may share one.
     id_role : int
-        The role of column 0 that holds a row's item id, a text or a whole number. Rows without a usable one stand last.
+        The role of column 0 that holds a row's item id, a text or a whole number. Rows without one stand last.
     text_role : int or None
         The role of column 0 with the item's title, for reasons and for content. None: the catalogue is not written to.
     attributes_role : int or None
@@ -86,8 +87,8 @@ class RankedModel(QAbstractProxyModel):
     ranked = Signal()
     """A new ranking is in place, whether or not it moved a row."""
     explained = Signal()
-    """More tooltips are there. Not ``dataChanged``: views ask for a tooltip anew at each hover, and a list would lay all
-    of its rows out anew. Whoever draws reasons draws again."""
+    """More tooltips are there. Not ``dataChanged``: views ask for a tooltip at each hover, and a list would lay out all
+    of its rows anew. Whoever draws reasons draws again."""
     forgotten = Signal(object)
     """The ``Receipt`` of a :meth:`forget`."""
 
@@ -236,9 +237,7 @@ class RankedModel(QAbstractProxyModel):
         self._connected = []
         super().setSourceModel(sourceModel)
         if sourceModel is not None:
-            self._connected = [
-                getattr(sourceModel, name).connect(slot) for name, slot in self._slots().items()
-            ]
+            self._connected = [getattr(sourceModel, name).connect(slot) for name, slot in self._slots().items()]
         self._read_all()
         self.endResetModel()
         self.refresh()
@@ -249,7 +248,7 @@ class RankedModel(QAbstractProxyModel):
             return self.createIndex(row, column)
         return QModelIndex()
 
-    def parent(self, child: Index | None = None) -> Any:  # type: ignore[override]
+    def parent(self, child: Index | None = None) -> Any:
         """Give no parent: all rows are top-level. Without an argument, the object that owns this one."""
         return QObject.parent(self) if child is None else QModelIndex()
 
@@ -284,7 +283,7 @@ class RankedModel(QAbstractProxyModel):
         value = self.sourceModel().data(found, role) if found.isValid() else None
         return self._with_reasons(proxyIndex, value) if role == Qt.ItemDataRole.ToolTipRole else value
 
-    def multiData(self, index: Index, roleDataSpan: QModelRoleDataSpan) -> None:
+    def multiData(self, index: Index, roleDataSpan: QModelRoleDataSpan | QModelRoleData) -> None:
         """Give the source's data of many roles at once: one call into Python for each cell that is drawn."""
         found = self.mapToSource(index)
         if found.isValid():

@@ -40,9 +40,9 @@ class Order:
         return list(dict.fromkeys(item_id for item_id in self.ids if item_id is not None))
 
     def sorted_by(self, ranks: Mapping[str, int], rows: Iterable[int] | None = None) -> list[int]:
-        """Give rows by the rank of their ids: then those not ranked yet, then those without an id; ties as the host has it.
+        """Give rows by the rank of their ids, then those not ranked yet, then those without an id.
 
-        O(n log n).
+        Ties stand as the host has them. O(n log n).
         """
         unranked, without = len(ranks) + 1, len(ranks) + 2
         ids = self.ids

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from recsys import ConsentError, PausedError, Recommender
+
 from recsys_tk.collector import Collector
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Learner:
         poll_ms: int = 10,
         idle_ms: int = 500,
         budget_ms: float = 5.0,
-        switch_interval_s: float | None = 0.0002,
+        switch_interval_s: float | None = 0.00005,
     ) -> None:
         self._widget = widget
         self._failed = failed or self._report
@@ -199,7 +200,7 @@ class Learner:
             self._failed(error)
 
     def _report(self, error: BaseException) -> None:
-        self._widget._root().report_callback_exception(type(error), error, error.__traceback__)  # type: ignore[attr-defined]  # noqa: SLF001, E501
+        self._widget._root().report_callback_exception(type(error), error, error.__traceback__)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _maintain(self) -> None:
         self._idle = None
@@ -219,14 +220,14 @@ class Learner:
         trouble: BaseException | None = None
         try:
             recommender = given if isinstance(given, Recommender) else given()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the main loop is told
-            trouble = error
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the main loop is told
+            trouble = raised
         while (asked := self._jobs.get()) is not None:
             job, then, otherwise, keep = asked
             if self._closing and not keep:
                 continue
             result: object = None
-            error: BaseException | None = trouble
+            error = trouble
             if recommender is not None:
                 try:
                     result = job(recommender)

@@ -14,6 +14,7 @@ from tkinter import ttk
 from typing import Any, TypeAlias
 
 from recsys import Receipt, Recommendation, Recommender, Slate
+
 from recsys_tk.learner import Learner
 from recsys_tk.seen import Seen
 from recsys_tk.tip import Tip
@@ -57,7 +58,7 @@ class RankedTree(ttk.Treeview):
 
     Notes
     -----
-    After a ranking there is ``<<Ranked>>``, after a :meth:`forget` ``<<Forgotten>>``, with the receipt in ``receipt``.
+    After a ranking there is ``<<Ranked>>``, after a :meth:`forget_item` ``<<Forgotten>>``; its receipt is ``receipt``.
     Rows may be inserted, deleted, detached and moved at any time; that is ranked anew when the main loop is idle.
     Children of rows go with their rows, unranked.
 
@@ -135,7 +136,7 @@ class RankedTree(ttk.Treeview):
         if item_id is not None:
             self._learner.tell(lambda rec: rec.steer(item_id, weight, at=at), lambda _: self.refresh())
 
-    def forget(self, iid: str) -> None:
+    def forget_item(self, iid: str) -> None:
         """Forget all that was ever done with a row's item; ``<<Forgotten>>`` says when it is."""
         item_id = self.item_id(iid)
         if item_id is not None:
@@ -212,7 +213,7 @@ class RankedTree(ttk.Treeview):
 
     reattach = move
 
-    def set_children(self, item: str, *newchildren: Any) -> None:
+    def set_children(self, item: str | int, *newchildren: Any) -> None:
         """Replace a row's children, as ``ttk.Treeview.set_children``."""
         super().set_children(item, *newchildren)
         self._changed()
@@ -283,7 +284,7 @@ class RankedTree(ttk.Treeview):
             self._learner.tell(lambda rec: rec.add(items), lambda _: self.refresh())
 
     def _arrange(self) -> None:
-        """Put the rows in order: by rank, then those not ranked yet, then those without an id; ties stay as they are."""
+        """Put rows in order: by rank, then those not ranked yet, then those without an id; ties stay as they are."""
         rows = self.get_children()
         unranked, without = len(self._ranks), len(self._ranks) + 1
         ids = {iid: self.item_id(iid) for iid in rows}

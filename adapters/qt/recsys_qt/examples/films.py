@@ -18,15 +18,15 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QPoint, Qt
 from PySide6.QtWidgets import QApplication, QHeaderView, QMainWindow, QMenu, QTableView
-
 from recsys import Receipt, Recommender
+
 from recsys_qt import Learner, RankedModel
 
-__all__ = ["ATTRIBUTES", "Film", "Films", "Window", "main", "read_films"]
+__all__ = ["ATTRIBUTES", "OWN", "Film", "Films", "Window", "main", "read_films"]
 
 ATTRIBUTES = Qt.ItemDataRole.UserRole + 1
 _HEADINGS = ("Film", "Year", "Kind")
-_OWN = Path(__file__).with_name("films.csv")
+OWN = Path(__file__).with_name("films.csv")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ class Window(QMainWindow):
         self.films = Films(films, self)
         self.ranked = RankedModel(learner, attributes_role=ATTRIBUTES, parent=self)
         self.ranked.setSourceModel(self.films)
-        self.view = QTableView(showGrid=False, alternatingRowColors=True)
+        self.view = QTableView(showGrid=False)
+        self.view.setAlternatingRowColors(True)
         self.view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.view.setModel(self.ranked)
         self.view.verticalHeader().hide()
@@ -145,7 +146,7 @@ class Window(QMainWindow):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show the films."""
     parser = argparse.ArgumentParser(prog="recsys-qt-films", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--films", type=Path, default=_OWN, help="a catalogue; one of 120 when not given")
+    parser.add_argument("--films", type=Path, default=OWN, help="a catalogue; one of 120 when not given")
     parser.add_argument("--db", default="films.db", help="where to keep what is learnt (films.db)")
     asked = parser.parse_args(arguments)
     application = QApplication.instance() or QApplication(sys.argv[:1])

@@ -25,9 +25,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-
 from recsys import Recommender, RecsysError
 from recsys.cli.history import find_history, read_history
+
 from recsys_qt import Learner, RankedModel
 
 __all__ = ["Launcher", "main", "opened"]
@@ -60,9 +60,9 @@ class Launcher(QWidget):
         self.ranked.setSourceModel(found)
         self.line = QLineEdit(placeholderText="Start a program")
         self.line.textChanged.connect(found.setFilterFixedString)
-        self.line.returnPressed.connect(lambda: self._choose(self.view.currentIndex()))
         self.line.installEventFilter(self)
-        self.view = QListView(uniformItemSizes=True, mouseTracking=True)
+        self.view = QListView(uniformItemSizes=True)
+        self.line.returnPressed.connect(lambda: self._choose(self.view.currentIndex()))
         self.view.setItemDelegate(_Row(self.view))
         self.view.setModel(self.ranked)
         self.watch = self.ranked.attach(self.view, clicked="open", activated=None)

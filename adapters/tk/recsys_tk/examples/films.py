@@ -17,11 +17,12 @@ from pathlib import Path
 from tkinter import ttk
 
 from recsys import Recommender
+
 from recsys_tk import Learner, RankedTree
 
-__all__ = ["Films", "main", "read_films"]
+__all__ = ["OWN", "Films", "main", "read_films"]
 
-_OWN = Path(__file__).with_name("films.csv")
+OWN = Path(__file__).with_name("films.csv")
 _STRIPE = "#f4f4f4"
 
 
@@ -49,7 +50,9 @@ class Films(ttk.Frame):
     def __init__(self, master: tk.Misc, learner: Learner, films: Sequence[dict[str, object]]) -> None:
         super().__init__(master)
         by_id = {str(film["id"]): film for film in films}
-        self.said = tk.StringVar(value="Double-click a film to watch it; rest the pointer on a row to see why it is there.")
+        self.said = tk.StringVar(
+            value="Double-click a film to watch it; rest the pointer on a row to see why it is there."
+        )
         self.tree = RankedTree(
             self, learner, describe=by_id.__getitem__, activated="play", columns=("year", "kind"), height=17
         )
@@ -80,7 +83,7 @@ class Films(ttk.Frame):
         self.menu.add_command(label="More like this", command=lambda: self.tree.steer(iid, 1.0))
         self.menu.add_command(label="Less like this", command=lambda: self.tree.steer(iid, -1.0))
         self.menu.add_separator()
-        self.menu.add_command(label="Forget that I watched this", command=lambda: self.tree.forget(iid))
+        self.menu.add_command(label="Forget that I watched this", command=lambda: self.tree.forget_item(iid))
         return self.menu
 
     def _popup(self, event: tk.Event[tk.Misc]) -> None:
@@ -106,7 +109,7 @@ class Films(ttk.Frame):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show the films."""
     parser = argparse.ArgumentParser(prog="recsys-tk-films", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--films", type=Path, default=_OWN, help="a catalogue; one of 120 when not given")
+    parser.add_argument("--films", type=Path, default=OWN, help="a catalogue; one of 120 when not given")
     parser.add_argument("--db", default="films.db", help="where to keep what is learnt (films.db)")
     asked = parser.parse_args(arguments)
     root = tk.Tk(className="films")

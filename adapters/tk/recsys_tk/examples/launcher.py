@@ -17,6 +17,7 @@ from tkinter import ttk
 
 from recsys import Recommender
 from recsys.cli.history import find_history, read_history
+
 from recsys_tk import Learner, RankedTree
 
 __all__ = ["Launcher", "main", "opened"]
