@@ -71,7 +71,7 @@ def schema() -> dict[str, object]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "recsys.bridge",
-        "description": f"Version {VERSION}. Payloads nest at most {DEEPEST} deep, a batch has {MOST_CALLS} calls at most.",
+        "description": f"Version {VERSION}. Payloads nest {DEEPEST} deep at most, a batch has {MOST_CALLS} calls.",
         "$defs": {
             "error": error,
             "answer": {"type": "object", "oneOf": answers, "properties": {"error": {"$ref": "#/$defs/error"}}},
