@@ -1,0 +1,104 @@
+"""The JVM adapter: the contract, its own tests, Kotlin, Android's engine, the wall and forgetting, built here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from recsys.testing import assert_forgotten, find_traces
+from tests.adapters.hosts import (
+    ADAPTERS,
+    CONTRACT,
+    ROOT,
+    SEALED,
+    contract_counts,
+    copied_contract,
+    lacking,
+    replayed,
+    run,
+)
+from tests.wall.sealed import why_not
+
+JVM = ADAPTERS / "jvm"
+SECRETS = ["qzxsecretitem", "qzxplace", "qzxtitle"]
+LACKING = {"name": "more", "steps": [{"call": "dream", "arguments": {}, "expect": {"result": {"$any": True}}}]}
+
+
+@pytest.fixture(scope="session")
+def build(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the jar, the library and the tests."""
+    reason = lacking("make", "cc", "javac", "java", "jar")
+    if reason:
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("jvm")
+    made = run(["make", "-s", "-C", JVM, f"PYTHON={python}", f"BUILD={folder}", "library", "tests"])
+    if "jni.h" in made.stderr:
+        pytest.skip("the headers of JNI are not installed (Debian: openjdk-17-jdk-headless)")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+def java(build: Path, *words: str | Path, options: tuple[str, ...] = ()) -> list[str | Path]:
+    path = f"{build}/recsys.jar:{build}/tests:{build}/kotlin.jar"
+    library = f"-Drecsys.library={build}/librecsys_jni.so"
+    return [shutil.which("java") or "java", *options, library, "-cp", path, *words]
+
+
+@pytest.mark.parametrize("options", [(), ("-Xcheck:jni",)], ids=["plain", "checked"])
+def test_the_contract_holds_through_the_jvm(
+    options: tuple[str, ...], build: Path, python: Path, tmp_path: Path
+) -> None:
+    done = run(java(build, "recsys.Contract", python, CONTRACT, tmp_path, options=options))
+    assert done.returncode == 0, done.stderr
+    assert replayed(done.stdout) == (*contract_counts(), 0)
+    assert "WARNING" not in done.stdout + done.stderr
+
+
+def test_a_case_with_a_method_that_the_jvm_lacks_fails(build: Path, python: Path, tmp_path: Path) -> None:
+    folder = copied_contract(tmp_path / "contract", LACKING)
+    (tmp_path / "scratch").mkdir()
+    done = run(java(build, "recsys.Contract", python, folder, tmp_path / "scratch"))
+    assert done.returncode == 1
+    assert "this adapter lacks dream" in done.stderr
+    assert replayed(done.stdout)[2] == 1
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_the_adapter_s_own_tests_pass_in_any_zone(zone: str, build: Path, python: Path) -> None:
+    done = run(java(build, "recsys.Tests", python, ROOT / "docs" / "bridge.schema.json"), env={"TZ": zone})
+    assert done.returncode == 0, done.stderr
+    assert "passed, 0 failed" in done.stdout
+
+
+def test_kotlin_calls_it_too(build: Path, python: Path, tmp_path: Path) -> None:
+    if shutil.which("kotlinc") is None:
+        pytest.skip("kotlinc: not installed (Debian: kotlin)")
+    made = run(["make", "-s", "-C", JVM, f"PYTHON={python}", f"BUILD={build}", "kotlin"])
+    assert made.returncode == 0, made.stderr
+    done = run(java(build, "MainKt", python, tmp_path / "me.db"))
+    assert done.stdout.splitlines()[-2:] == ["InputError item_id", "erased"], done.stderr
+
+
+def test_the_engine_for_android_compiles(build: Path, python: Path) -> None:
+    made = run(["make", "-s", "-C", JVM, f"PYTHON={python}", f"BUILD={build}", "android"])
+    assert made.returncode == 0, made.stderr
+
+
+def test_the_jvm_keeps_within_the_wall(build: Path, python: Path, tmp_path: Path) -> None:
+    if why_not():
+        pytest.skip(str(why_not()))
+    done = run([*SEALED, *java(build, "recsys.Contract", python, CONTRACT, tmp_path)])
+    assert done.returncode == 0, done.stderr
+    assert replayed(done.stdout)[2] == 0
+
+
+def test_what_is_forgotten_through_the_jvm_is_in_no_file(build: Path, python: Path, tmp_path: Path) -> None:
+    file = tmp_path / "me.db"
+    made = run(java(build, "recsys.Once", python, file))
+    assert made.returncode == 0, made.stderr
+    assert find_traces(tmp_path, SECRETS)
+    done = run(java(build, "recsys.Once", python, file, SECRETS[0]))
+    assert done.stdout == "erased\n", done.stderr
+    assert_forgotten(tmp_path, SECRETS)
