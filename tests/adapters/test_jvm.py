@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -12,14 +13,12 @@ from tests.adapters.hosts import (
     ADAPTERS,
     CONTRACT,
     ROOT,
-    SEALED,
     contract_counts,
     copied_contract,
     lacking,
     replayed,
     run,
 )
-from tests.wall.sealed import why_not
 
 JVM = ADAPTERS / "jvm"
 SECRETS = ["qzxsecretitem", "qzxplace", "qzxtitle"]
@@ -86,12 +85,32 @@ def test_the_engine_for_android_compiles(build: Path, python: Path) -> None:
     assert made.returncode == 0, made.stderr
 
 
-def test_the_jvm_keeps_within_the_wall(build: Path, python: Path, tmp_path: Path) -> None:
-    if why_not():
-        pytest.skip(str(why_not()))
-    done = run([*SEALED, *java(build, "recsys.Contract", python, CONTRACT, tmp_path)])
+def test_the_contract_holds_without_any_network(build: Path, python: Path, tmp_path: Path) -> None:
+    if run(["unshare", "-rn", "true"]).returncode != 0:
+        pytest.skip("this machine does not let a process leave the network")
+    done = run(["unshare", "-rn", *java(build, "recsys.Contract", python, CONTRACT, tmp_path)])
     assert done.returncode == 0, done.stderr
     assert replayed(done.stdout)[2] == 0
+
+
+def spoken(command: list[str | Path], file: Path) -> set[str]:
+    """The network calls of a command and of all that it starts, without their numbers."""
+    run(["strace", "-f", "-qq", "-e", "trace=%network", "-e", "signal=none", "-o", file, *command])
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {re.sub(r"^\d+ +|\b\d+\b", "", line) for line in lines if "(" in line}
+
+
+def test_with_recsys_the_jvm_makes_no_network_call_that_it_does_not_make_alone(
+    build: Path, python: Path, tmp_path: Path
+) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace: not installed")
+    alone = spoken([shutil.which("java") or "java", "-version"], tmp_path / "alone")
+    with_it = spoken(java(build, "recsys.Once", python, tmp_path / "me.db"), tmp_path / "with")
+    assert with_it <= alone
+    assert (tmp_path / "me.db").exists()
+    calls = "import socket; socket.socket().connect(('127.0.0.1', 9))"
+    assert not spoken([python, "-c", calls], tmp_path / "planted") <= alone
 
 
 def test_what_is_forgotten_through_the_jvm_is_in_no_file(build: Path, python: Path, tmp_path: Path) -> None:
