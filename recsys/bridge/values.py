@@ -60,7 +60,9 @@ def _refuse(_: str) -> NoReturn:
 
 
 _decode: Final = json.JSONDecoder(parse_constant=_refuse).decode
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode  # plain values are trees
 
 
 def encoded(value: object) -> bytes:

@@ -8,7 +8,7 @@ const addon = require(process.env.RECSYS_ADDON || "../build/recsys.node");
 const [rounds, calls] = process.argv.slice(2).map(Number);
 const PAYLOAD = '{"calls":[]}'; // no calls at all: what is left is the way there and back
 
-async function timed(name, call, n = calls) {
+async function timed(name, call, n = calls, each = 1) {
   let best = Infinity;
   for (let round = 0; round < rounds; round++) {
     const started = process.hrtime.bigint();
@@ -16,7 +16,7 @@ async function timed(name, call, n = calls) {
       const answer = call();
       if (answer instanceof Promise) await answer;
     }
-    best = Math.min(best, Number(process.hrtime.bigint() - started) / 1e3 / n);
+    best = Math.min(best, Number(process.hrtime.bigint() - started) / 1e3 / n / each);
   }
   console.log(JSON.stringify({ name, us: best }));
 }
@@ -61,12 +61,12 @@ function koffi() {
   await timed("Node, callSync", () => addon.callSync("batch", PAYLOAD));
   await timed("Node, callSync with JSON both ways", () => recsys.callSync("batch", { calls: [] }));
   await timed("Node, a promise", () => recsys.call("batch", { calls: [] }), calls / 10);
-  await timed("Node, twenty promises at once", twenty(() => recsys.call("batch", { calls: [] })), calls / 200);
+  await timed("Node, a promise of twenty at once", twenty(() => recsys.call("batch", { calls: [] })), calls / 200, 20);
   const other = process.env.RECSYS_LIB && koffi();
   if (other) {
     other.boot(process.env.RECSYS_PYTHON);
     await timed("koffi, sync", other.sync);
     await timed("koffi, a promise", other.async, calls / 10);
-    await timed("koffi, twenty promises at once", twenty(other.async), calls / 200);
+    await timed("koffi, a promise of twenty at once", twenty(other.async), calls / 200, 20);
   }
 })();
