@@ -141,7 +141,16 @@ static int started(napi_env env, struct lane *lane) {
     return lane->started = pthread_create(&lane->thread, NULL, work, lane) == 0;
 }
 
+/* A text in UTF-8, or the bytes of a Buffer, copied. */
 static char *text_of(napi_env env, napi_value value, size_t *size) {
+    bool is_buffer = false;
+    void *bytes;
+    if (napi_is_buffer(env, value, &is_buffer) == napi_ok && is_buffer) {
+        napi_get_buffer_info(env, value, &bytes, size);
+        char *copy = malloc(*size + 1);
+        if (copy != NULL && *size) memcpy(copy, bytes, *size);
+        return copy;
+    }
     if (napi_get_value_string_utf8(env, value, NULL, 0, size) != napi_ok) return NULL;
     char *text = malloc(*size + 1);
     if (text != NULL) napi_get_value_string_utf8(env, value, text, *size + 1, size);
@@ -171,7 +180,7 @@ static napi_value call(napi_env env, napi_callback_info info) {
     if ((job->method == NULL && type != napi_null) || job->payload == NULL || !started(env, lane) ||
         napi_create_promise(env, &job->deferred, &promise) != napi_ok) {
         freed(job);
-        return refuse(env, "a method and a payload are needed, as texts");
+        return refuse(env, "a method and a payload are needed");
     }
     if (lane->n_pending++ == 0) napi_ref_threadsafe_function(env, lane->done);
     pthread_mutex_lock(&lane->lock);
@@ -188,10 +197,11 @@ static napi_value call_sync(napi_env env, napi_callback_info info) {
     napi_value given[2], found = NULL;
     char method[64], small[1024], *payload = small;
     napi_get_cb_info(env, info, &n, given, NULL, NULL);
-    if (n != 2 || napi_get_value_string_utf8(env, given[0], method, sizeof method, &size) != napi_ok ||
-        napi_get_value_string_utf8(env, given[1], small, sizeof small, &size) != napi_ok)
-        return refuse(env, "a method and a payload are needed, as texts");
-    if (size + 4 >= sizeof small && (payload = text_of(env, given[1], &size)) == NULL) return refuse(env, "out of memory");
+    if (n != 2 || napi_get_value_string_utf8(env, given[0], method, sizeof method, &size) != napi_ok)
+        return refuse(env, "a method and a payload are needed");
+    if ((napi_get_value_string_utf8(env, given[1], small, sizeof small, &size) != napi_ok || size + 4 >= sizeof small) &&
+        (payload = text_of(env, given[1], &size)) == NULL)
+        return refuse(env, "a method and a payload are needed");
     char *answer = answered(method, payload, size, &answer_size);
     if (answer != NULL) napi_create_string_utf8(env, answer, answer_size, &found);
     free(answer);
