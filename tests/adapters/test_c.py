@@ -16,8 +16,11 @@ from tests.wall.sealed import why_not
 WRONG = {"name": "wrong", "steps": [{"call": "version", "arguments": {}, "expect": {"result": 3}}]}
 
 
-def test_the_contract_holds_through_c(c_host: Path, python: Path, tmp_path: Path) -> None:
-    done = run([c_host / "contract", python, CONTRACT, tmp_path])
+@pytest.mark.parametrize("runner", ["contract", "contract++"])
+def test_the_contract_holds_through_c_and_its_plus_plus(
+    runner: str, c_host: Path, python: Path, tmp_path: Path
+) -> None:
+    done = run([c_host / runner, python, CONTRACT, tmp_path])
     assert done.returncode == 0, done.stderr
     assert replayed(done.stdout) == (*contract_counts(), 0)
 
@@ -134,6 +137,18 @@ def test_rust_calls_it_too(c_host: Path, python: Path, tmp_path: Path) -> None:
     env = {"RECSYS_LIB": str(c_host), "CARGO_TARGET_DIR": str(tmp_path / "target")}
     made = run(["cargo", "build", "--offline", "--quiet", "--manifest-path", source / "Cargo.toml"], env=env)
     assert made.returncode == 0, made.stderr
+    face = tmp_path / "target" / "debug" / "examples" / "libface.a"
+    made = run(
+        ["cargo", "build", "--offline", "--quiet", "--example", "face", "--manifest-path", source / "Cargo.toml"],
+        env=env,
+    )
+    assert made.returncode == 0, made.stderr
+    runner = c_host / "contract-face"
+    made = run(["make", "-s", "-C", ADAPTERS / "c", f"PYTHON={python}", f"BUILD={c_host}", f"FACE={face}", runner])
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "scratch").mkdir()
+    done = run([runner, python, CONTRACT, tmp_path / "scratch"])
+    assert replayed(done.stdout) == (*contract_counts(), 0), done.stderr
     done = run([tmp_path / "target" / "debug" / "host", python, tmp_path / "me.db"], env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert '"status":"erased"' in done.stdout

@@ -10,6 +10,15 @@
 
 #include "json.h"
 
+/* How a call is made: another language's own face is linked in its place, see face.cpp and the example of Rust. */
+int face(const char *method, const char *payload, size_t size, char **answer, size_t *answer_size);
+
+#ifndef OTHER_FACE
+int face(const char *method, const char *payload, size_t size, char **answer, size_t *answer_size) {
+    return recsys_call(method, payload, size, answer, answer_size);
+}
+#endif
+
 static int n_failed;
 
 static struct json *read_file(const char *path) {
@@ -29,7 +38,7 @@ static struct json *read_file(const char *path) {
 static struct json *call(const char *method, const char *payload, size_t size) {
     char *answer;
     size_t length;
-    int done = recsys_call(method, payload, size, &answer, &length);
+    int done = face(method, payload, size, &answer, &length);
     struct json *found = answer ? json_read(answer, length) : NULL;
     if (found == NULL || done != (json_get(found, "result") != NULL)) {
         fprintf(stderr, "%s: the answer is none\n", method);
@@ -44,7 +53,7 @@ static struct json *call(const char *method, const char *payload, size_t size) {
             n_failed++;
         }
     }
-    recsys_free(answer);
+    free(answer); /* which is recsys_free for C, and what the other faces allocate with */
     return found;
 }
 

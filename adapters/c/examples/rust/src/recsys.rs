@@ -58,6 +58,11 @@ pub fn boot(python: &str) -> Result<(), Error> {
 
 /// Make a call with a JSON object, and give the JSON of the result.
 pub fn call(method: &str, arguments: &str) -> Result<String, Error> {
+    call_bytes(method, arguments.as_bytes())
+}
+
+/// The same with bytes, which need be no text.
+pub fn call_bytes(method: &str, arguments: &[u8]) -> Result<String, Error> {
     const BEFORE: usize = "{\"result\":".len();
     let name = CString::new(method).map_err(|_| nul("method"))?;
     let (mut answer, mut size) = (std::ptr::null_mut(), 0);
