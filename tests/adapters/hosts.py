@@ -19,6 +19,8 @@ from typing import Final
 
 import numpy as np
 
+from tests.documents import blocks
+
 __all__ = [
     "ADAPTERS",
     "CONTRACT",
@@ -27,6 +29,7 @@ __all__ = [
     "contract_counts",
     "copied_contract",
     "environment",
+    "example",
     "lacking",
     "replayed",
     "run",
@@ -79,6 +82,15 @@ def run(
         stdin=subprocess.DEVNULL,
         timeout=seconds,
     )
+
+
+def example(adapter: str, language: str, **instead: str) -> str:
+    """The first block of a language in an adapter's README, with some of its words replaced."""
+    document = (ADAPTERS / adapter / "README.md").read_text(encoding="utf-8")
+    text = next(block.text for block in blocks(document) if block.language == language)
+    for word, other in {"/opt/app/venv/bin/python": instead.pop("python"), **instead}.items():
+        text = text.replace(word, other)
+    return text
 
 
 def contract_counts(*, raw: bool = True) -> tuple[int, int]:

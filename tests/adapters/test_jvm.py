@@ -15,6 +15,7 @@ from tests.adapters.hosts import (
     ROOT,
     contract_counts,
     copied_contract,
+    example,
     lacking,
     replayed,
     run,
@@ -78,6 +79,16 @@ def test_kotlin_calls_it_too(build: Path, python: Path, tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     done = run(java(build, "MainKt", python, tmp_path / "me.db"))
     assert done.stdout.splitlines()[-2:] == ["InputError item_id", "erased"], done.stderr
+
+
+def test_the_example_of_the_readme_runs(build: Path, python: Path, tmp_path: Path) -> None:
+    imports, rest = example("jvm", "java", python=str(python)).split("\n\n", 1)
+    main = f"public class App {{ public static void main(String[] words) throws Exception {{ {rest} }} }}"
+    (tmp_path / "App.java").write_text(f"import java.util.*;\n{imports}\n{main}\n", encoding="utf-8")
+    made = run(["javac", "-cp", build / "recsys.jar", "-d", build / "tests", tmp_path / "App.java"])
+    assert made.returncode == 0, made.stderr
+    done = run(java(build, "App"), folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "kind-of-blue: []\n", "")
 
 
 def test_the_engine_for_android_compiles(build: Path, python: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys.testing import assert_forgotten, find_traces
-from tests.adapters.hosts import ADAPTERS, SEALED, contract_counts, copied_contract, lacking, replayed, run
+from tests.adapters.hosts import ADAPTERS, SEALED, contract_counts, copied_contract, example, lacking, replayed, run
 from tests.wall.sealed import SEALED_TO_DEATH, why_not
 
 NODE = ADAPTERS / "node"
@@ -74,6 +74,15 @@ def test_what_is_forgotten_through_node_is_in_no_file(node: dict[str, str], tmp_
     done = run(["node", NODE / "test" / "once.js", file, SECRETS[0]], env=node)
     assert done.stdout == "erased\n", done.stderr
     assert_forgotten(tmp_path, SECRETS)
+
+
+def test_the_example_of_the_readme_runs(node: dict[str, str], tmp_path: Path) -> None:
+    code = example("node", "js", python=node["RECSYS_PYTHON"], someAsyncIterable='[{ item_id: "tea" }]')
+    imports, rest = code.replace('"recsys-embedded"', f'"{NODE}"').split("\n\n", 1)
+    (tmp_path / "app.js").write_text(f"{imports}\n(async () => {{\n{rest}\n}})();\n", encoding="utf-8")
+    done = run(["node", "app.js"], env=node, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 recorded" in done.stdout
 
 
 def test_an_app_in_typescript_is_typed() -> None:

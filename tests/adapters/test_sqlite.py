@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.hosts import ADAPTERS, lacking, run
+from tests.adapters.hosts import ADAPTERS, example, lacking, run
 from tests.bridge.contract import cases, replay
 
 CASES = dict(cases())
@@ -68,6 +68,15 @@ def shell(c_host: Path, python: Path) -> Iterator[Shell]:
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_holds_through_sqlite(name: str, shell: Shell, tmp_path: Path) -> None:
     assert replay(CASES[name], shell.call, str(tmp_path)) == []
+
+
+def test_the_example_of_the_readme_runs(shell: Shell, c_host: Path, python: Path, tmp_path: Path) -> None:
+    assert shell.process.poll() is None
+    lines = example("sqlite", "sql", python=str(python)).replace("./lib/recsys_sqlite", str(c_host / "recsys_sqlite"))
+    (tmp_path / "example.sql").write_text(lines + "\n", encoding="utf-8")
+    done = run(["sqlite3", "-batch", ":memory:", ".read example.sql"], folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if not line.startswith('"')] == ["1", "1", "tea", "erased"]
 
 
 def test_it_is_fifty_lines() -> None:
