@@ -50,6 +50,30 @@ def test_an_example_runs_without_an_environment(host: str, c_host: Path, python:
         assert "InputError item_id: item_id: must not be empty" in done.stdout
 
 
+IN_PYTHON = """
+import ctypes, sys, threading
+lib = ctypes.CDLL(sys.argv[1])
+assert lib.recsys_boot(None) == 1
+def ask(method, payload):
+    answer, size = ctypes.c_void_p(), ctypes.c_size_t()
+    done = lib.recsys_call(method, payload, ctypes.c_size_t(len(payload)), ctypes.byref(answer), ctypes.byref(size))
+    told = ctypes.string_at(answer.value, size.value)
+    lib.recsys_free(answer)
+    return done, told
+assert ask(b"batch", b'{"calls":[]}') == (1, b'{"result":[]}')
+assert ask(b"stats", b'{"handle":9}')[0] == 0
+threads = [threading.Thread(target=lambda: [ask(b"version", b"") for _ in range(50)]) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sys.getswitchinterval())
+"""
+
+
+def test_a_host_that_is_python_keeps_its_own_interpreter(c_host: Path, python: Path) -> None:
+    done = run([python, "-c", IN_PYTHON, c_host / "librecsys.so"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0.005\n", "")
+
+
 def test_an_interpreter_without_recsys_is_a_clean_error(c_host: Path, tmp_path: Path) -> None:
     import venv
 

@@ -10,7 +10,7 @@ import pytest
 
 from recsys.bridge import call
 from recsys.bridge.table import METHODS
-from tests.bridge.contract import cases, mismatch, raw_cases, replay
+from tests.bridge.contract import FOLDER, cases, mismatch, raw_cases, replay
 
 CASES = dict(cases())
 
@@ -64,3 +64,11 @@ def test_what_is_as_wanted_passes() -> None:
     wanted = {"a": [1.0, {"$any": True}, {"$has": {"b": "x"}}], "n": {"$number": True}, "l": {"$length": 1}, "z": None}
     found = {"a": [1.0000000001, [], {"b": "x", "c": 1}], "n": 0.5, "l": [0], "z": None}
     assert mismatch(wanted, found, "answer") == ""
+
+
+def test_the_table_of_hosts_counts_what_there_is() -> None:
+    table = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    n_cases, n_raw = len(CASES), len(raw_cases())
+    assert f"contract, {n_cases} cases and {n_raw} of bytes" in table
+    assert table.count(f"{n_cases + n_raw} of {n_cases + n_raw}") == 6
+    assert table.count(f"{n_cases} of {n_cases} ") == 1

@@ -1,6 +1,7 @@
 package recsys;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Objects;
 
 /** Python in this process, through librecsys_jni. One interpreter a process, which stays until it ends. */
 public final class JniEngine implements Engine {
@@ -28,7 +29,7 @@ public final class JniEngine implements Engine {
 
     @Override
     public byte[] call(String method, byte[] payload) {
-        return call0(method, payload);
+        return call0(Objects.requireNonNull(method), Objects.requireNonNull(payload));
     }
 
     private static native String boot0(byte[] python);

@@ -151,6 +151,17 @@ public final class Tests {
         refused(RecsysException.Closed.class, null, rec::stats);
     }
 
+    public void whatIsNullIsNeverGivenToC() {
+        for (Refused wrong : List.<Refused>of(() -> engine.call(null, new byte[0]), () -> engine.call("version", null))) {
+            try {
+                wrong.run();
+            } catch (NullPointerException | RecsysException good) {
+                continue;
+            }
+            throw new AssertionError("null was taken");
+        }
+    }
+
     public void anyUnicodeGoesThroughAndTwentyMegabytes() throws RecsysException {
         try (Recommender rec = Recommender.open(engine, ":memory:")) {
             String id = "日本 😀 \" \\ \u2028";
