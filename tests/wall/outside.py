@@ -19,6 +19,9 @@ _LEAKS: Final = "plants leaks, which the wall would stop or count"
 _TRACES: Final = "traces a process, and one that is traced or sealed cannot"
 
 OUTSIDE: Final[Mapping[str, str]] = {
+    "tests/adapters/test_c.py::test_rust": "starts cargo, which speaks to the compiler by sockets of this machine",
+    "tests/adapters/test_node.py": "starts a compiler from Node, which speaks to its children by sockets",
+    "tests/adapters/test_jvm.py": "starts a JVM, which asks a daemon of this machine for the user's name, by a socket",
     "tests/wall/test_sealed.py": _LEAKS,
     "tests/wall/test_strace.py": _TRACES,
     "tests/wall/test_the_wall.py": _TRACES,
