@@ -133,6 +133,7 @@ def _delete_all(cursor: sqlite3.Cursor) -> Deleted:
     n_events, n_slate_rows, n_checkpoints = (
         cursor.execute(f"DELETE FROM {table}").rowcount for table in ("events", "slates", "checkpoints")
     )
+    cursor.execute("DELETE FROM stages")
     return Deleted(n_events, n_slate_rows, n_checkpoints, some[0] if some else None, needles=_needles(some))
 
 

@@ -53,7 +53,8 @@ def append(writer: Writer, events: Sequence[Event], *, late: bool) -> list[Event
 
 
 def drop_checkpoints_from(cursor: sqlite3.Cursor, key: Key) -> int:
-    """Delete every checkpoint that knows of the event at the key; how many there were."""
+    """Delete every checkpoint that knows of the event at the key, and every stage of trees; how many checkpoints."""
+    cursor.execute("DELETE FROM stages WHERE at_us >= ?", key[:1])
     # "+": row by row. To seek a key in this table, SQLite would read the whole blobs of the rows that it compares.
     return cursor.execute("DELETE FROM checkpoints WHERE (+at_us, uid) >= (?, ?)", key).rowcount
 

@@ -14,7 +14,7 @@ from recsys.log.failure import translated
 from recsys.types import Item
 from tests.log.examples import compact, event, item, made, shown, tamper
 
-WHATS = ["pages", "schema", "events", "slates", "items", "checkpoints", "releases"]
+WHATS = ["pages", "schema", "events", "slates", "items", "checkpoints", "stages", "releases"]
 
 
 @pytest.fixture
