@@ -279,7 +279,10 @@ class Duties(Keeping):
         while not same and self._sync():  # another process wrote in the meantime
             same = self._live.agrees()
         message = "equals a rebuild from the log" if same else "differs from the log: delete the checkpoints"
-        return [*found, ("ok" if same else "error", "state", message)]
+        found.append(("ok" if same else "error", "state", message))
+        if self._grove is not None and same:
+            found.append(self._grove.finding(self._store, self._live))
+        return found
 
     def _counted(self) -> Stats:
         """Give sizes and counts."""
@@ -304,6 +307,7 @@ class Duties(Keeping):
             feature_version=FEATURE_VERSION,
             paused=self._gate.paused,
             erasure_pending=self._pending(),
+            trees=self._grove.counted(self._store, self._live) if self._grove and not self._gate.withheld else None,
         )
 
 

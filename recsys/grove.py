@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recsys.learn.lessons import Lessons, Window
     from recsys.live import Live
     from recsys.log import Store
+    from recsys.reports import TreeStats
 
 __all__ = ["Grove", "Growing"]
 
@@ -135,6 +136,40 @@ class Grove:
             if number not in self._stages or not self._stages[number].complete:
                 return number
         return 0
+
+    def counted(self, store: Store, live: Live) -> TreeStats:
+        """Say which model serves and why. O(stages), the first time O(lessons)."""
+        from recsys.reports import Metric, TreeStage, TreeStats
+
+        why = self.verdict(store, live)
+        history = []
+        for number, evidence in self.judged(live, why.stage):
+            held = evidence[:, ~np.isnan(evidence[0])].astype(np.float64)
+            means = held.mean(axis=1).tolist() if held.shape[1] else (0.0, 0.0, 0.0)
+            history.append(TreeStage(number, held.shape[1], *means))
+        return TreeStats(
+            serves=why.serves,
+            stage=why.stage,
+            growing=self.missing(store, live),
+            n_trees=self._stages[why.stage].forest.n_trees if why.stage else 0,
+            size_bytes=sum(size for *_, size in store.stages()),
+            n_choices=why.n_lessons,
+            linear=why.linear,
+            trees=why.trees,
+            both=why.both,
+            gain=Metric(why.gain, why.low, why.high),
+            history=tuple(history),
+        )
+
+    def finding(self, store: Store, live: Live) -> tuple[str, str, str]:
+        """Say whether the trees in the file are what the log teaches, as far as their digests tell."""
+        self.doubtful = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = self.stages(store, live)
+        if self._damaged:
+            return ("warning", "trees", "some are damaged or of another log: call maintain()")
+        return ("ok", "trees", f"{len(found)} stages, grown from what the log teaches")
 
     def is_due(self, store: Store, live: Live) -> bool:
         """Whether a step could do something: grow, or drop what is of no use."""
