@@ -749,7 +749,8 @@ class Recommender(Duties):
 
         A step is finishing a pending erasure; learning a slice of what stays when ``Settings`` (``keep_days``,
         ``keep_events``) lets something go, and letting it go; or writing a checkpoint, so that the next open is quick,
-        and dropping damaged ones. While paused nothing is done. Without consent only an erasure is finished, and it is
+        and dropping damaged ones; or, with ``Settings(trees=True)``, growing trees, one at least, while other threads
+        go on. While paused nothing is done. Without consent only an erasure is finished, and it is
         noticed when another process was given a consent. An erasure that something stands in the way of gives
         False; it remains (``stats().erasure_pending``), and the next call tries again.
 
