@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from benchmarks.lived import CONTEXT, folder, lived
 from benchmarks.logs import Log, MissingDataError
 from benchmarks.packaged import PACKAGES
 from benchmarks.quality_tables import SEED
-from benchmarks.report import Result, Table
+from benchmarks.report import Cell, Result, Table
 from benchmarks.timing import in_turns
 from benchmarks.world import SEED as WORLD_SEED
 from benchmarks.world import happenings, item_id
@@ -53,6 +53,15 @@ _EVERY: Final = (_LINEAR, _GATED, _ALWAYS)
 _ASIDE_STEP: Final = 3  # as in benchmarks.quality_tables
 _BUDGET_MS: Final = 20.0
 _DAY: Final = 500  # events
+
+
+class _Replayed(NamedTuple):
+    """What one log gave: (index, rank) of every choice by each model, how often was asked, and by the sum."""
+
+    ranks: dict[str, list[tuple[int, int]]]
+    n_asked: int
+    n_served: int
+    serves: list[bool]
 
 
 class Core:
@@ -119,17 +128,18 @@ class _View:
 
 def trees_quality(data: Path | None, *, quick: bool, jobs: int | None = None) -> Result:
     """Replay the own-log sets with trees and without."""
-    rows: list[tuple[str | float | int | None, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     notes: list[str] = []
     skipped: dict[str, str] = {}
     for name in SETS:
         try:
             logs = load(name, Path() if name in PACKAGES else data_folder(data), limit=2 if quick else None)
-            make = partial(Core, _prior(name))
+            makes: dict[str, Any] = {name: partial(Core, _prior(name))}  # no model by itself, but three that share it
         except MissingDataError as missing:
             skipped[name] = str(missing)
             continue
-        found = each_log(_replayed, logs, {name: make}, jobs=jobs, label=f"trees, {name}")[name]  # type: ignore[arg-type]
+        work: Callable[[Log, Any], _Replayed] = _replayed
+        found = each_log(work, logs, makes, jobs=jobs, label=f"trees, {name}")[name]
         rows += _rows(name, logs, found, notes)
     if not rows:
         raise MissingDataError("; ".join(skipped.values()))
@@ -146,37 +156,37 @@ def _prior(name: str) -> Prior:
     return leave_one_out(name)
 
 
-def _replayed(log: Log, core: Core) -> tuple[dict[str, list[tuple[int, int]]], int, int, list[bool]]:
+def _replayed(log: Log, core: Core) -> _Replayed:
     views = {which: _View(core, which) for which in _EVERY}
     outcomes = replay(log.events, views, scored=lambda index, _: bool(log.scored[index]))
     ranks = {which: [(o.index, o.rank) for o in found] for which, found in outcomes.items()}
-    return ranks, core.n_asked, core.n_served, [verdict.serves for verdict in core.verdicts]
+    return _Replayed(ranks, core.n_asked, core.n_served, [verdict.serves for verdict in core.verdicts])
 
 
 def _rows(
     name: str,
     logs: Sequence[Log],
-    found: Sequence[tuple[dict[str, list[tuple[int, int]]], int, int, list[bool]]],
+    found: Sequence[_Replayed],
     notes: list[str],
-) -> list[tuple[str | float | int | None, ...]]:
-    rows: list[tuple[str | float | int | None, ...]] = []
+) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
     for who, kept in (("all", lambda _: True), ("held aside", lambda n: n % _ASIDE_STEP == 0)):
         some = [(log, one) for n, (log, one) in enumerate(zip(logs, found, strict=True)) if kept(n)]
-        users = [log.user for log, one in some for _ in one[0][_LINEAR]]
+        users = [log.user for log, one in some for _ in one.ranks[_LINEAR]]
         values = {
-            which: ndcg_at_k(np.array([rank for _, one in some for _, rank in one[0][which]], np.int64), 10)
+            which: ndcg_at_k(np.array([rank for _, one in some for _, rank in one.ranks[which]], np.int64), 10)
             for which in _EVERY
         }
         cells: list[float] = []
         for which in (_GATED, _ALWAYS):
             gain = bootstrap_difference(values[which], values[_LINEAR], users, seed=SEED)
             cells += [round(gain.mean, 5), round(gain.low, 5), round(gain.high, 5)]
-        asked, served = (sum(one[i] for _, one in some) for i in (1, 2))
-        verdicts = [serves for _, one in some for serves in one[3]]
+        asked, served = sum(one.n_asked for _, one in some), sum(one.n_served for _, one in some)
+        verdicts = [serves for _, one in some for serves in one.serves]
         means = [round(float(values[which].mean()), 4) for which in _EVERY]
         share = round(100.0 * served / max(asked, 1), 2)
         rows.append((f"{name}, {who}", len(users), *means, *cells, share, len(verdicts), sum(verdicts)))
-    switched = sum(any(one[3]) for one in found)
+    switched = sum(any(one.serves) for one in found)
     notes.append(f"{name}: the sum served for {switched} of {len(logs)} people at some time.")
     return rows
 
@@ -208,7 +218,7 @@ def trees_speed(data: Path | None, *, quick: bool) -> Result:
     return Result("speed/trees", [scoring, *_lived(quick=quick)], {"world": WORLD_SEED}, quick, {})
 
 
-def _made(*, quick: bool) -> tuple[Forest, NDArray[np.uint8], NDArray[np.float64], object]:
+def _made(*, quick: bool) -> tuple[Forest, NDArray[np.uint8], NDArray[np.float64], Any]:
     """Grow a full forest on a made-up life; give it with the levels and features of 100 candidates."""
     core = Core(Prior.default())
     for number, event in enumerate(happenings(400 if quick else 2_000, 120)):

@@ -40,10 +40,12 @@ class Growing:
     Stability: provisional
     """
 
-    def __init__(self, window: Window, begun: Stage, goal: int) -> None:
+    def __init__(self, window: Window, begun: Stage, goal: int, basis: str = "", version: int = 0) -> None:
         self.begun = begun
         self.at_us = int(window.at_us.max())
-        self.version = 0  # of the state that it is grown from
+        self.version = version  # of the state that it is grown from
+        self.basis = basis
+        self.stage, self.blob = begun, b""  # how far it has come, and that as bytes
         self._window = window
         self._goal = goal
         self._grower: Grower | None = None
@@ -51,9 +53,9 @@ class Growing:
         self._finished = begun.forest.n_trees >= goal
 
     def advance(self, deadline: float) -> None:
-        """Grow trees until the stage is complete or the time, of ``time.perf_counter``, has come; at least one.
+        """Grow trees until the stage is complete or the time, of ``time.perf_counter``, is near; at least one.
 
-        The first time, LightGBM is loaded and told the lessons, which is a step of its own when it takes that long.
+        The first time, LightGBM is loaded and told the lessons.
 
         Raises
         ------
@@ -62,21 +64,17 @@ class Growing:
         """
         if self._grower is None:
             self._grower = Grower(self._window, self.begun.forest)
-            if time.perf_counter() >= deadline:
-                return
-        while not self._finished:
+        taken = 0.0  # by the last tree
+        while not self._finished and (not taken or time.perf_counter() + taken < deadline):
+            began = time.perf_counter()
             tree = self._grower.grow()
             if tree is not None:
                 self._trees.append(tree)
             self._finished = tree is None or self.begun.forest.n_trees + len(self._trees) >= self._goal
-            if time.perf_counter() >= deadline:
-                return
-
-    @property
-    def stage(self) -> Stage:
-        """What has been grown so far."""
+            taken = time.perf_counter() - began
         forest = joined(self.begun.forest, Forest.of(self._trees))
-        return Stage(self.begun.number, self._finished, forest, self.begun.made_from)
+        self.stage = Stage(self.begun.number, self._finished, forest, self.begun.made_from)
+        self.blob = self.stage.encode(self.basis)
 
 
 @final
@@ -193,11 +191,11 @@ class Grove:
     def end(self, growing: Growing, store: Store, live: Live) -> None:
         """Write how far a step has come, inside a transaction in which the state is in step with the log."""
         self._busy = False
-        if growing.version != live.version:  # what it was grown from has changed
+        if growing.version != live.version or growing.basis != live.basis:  # what it was grown from has changed
             self._growing = None
             return
         stage = growing.stage
-        store.save_stage(stage.number, growing.at_us, live.basis, stage.encode(live.basis))
+        store.save_stage(stage.number, growing.at_us, growing.basis, growing.blob)
         self._refresh(store, live)
         self._stages[stage.number] = stage
         if stage.complete:
@@ -220,9 +218,7 @@ class Grove:
         begun = self._stages.get(number)
         if begun is None:
             begun = Stage(number, False, before.forest if before else _NOTHING, _made_from(window, before))
-        growing = Growing(window, begun, stages.goal(number))
-        growing.version = live.version
-        return growing
+        return Growing(window, begun, stages.goal(number), live.basis, live.version)
 
     def _refresh(self, store: Store, live: Live) -> None:
         """Read the stages from the file, if they or the state may be others than they were."""

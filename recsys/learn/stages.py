@@ -45,7 +45,8 @@ __all__ = [
 
 FIRST: Final = 256  # lessons before the first stage
 EVERY: Final = 128  # lessons from one stage to the next
-WINDOW: Final = 1_024  # lessons that one stage's trees are grown on
+WINDOW: Final = 1_024  # lessons that one stage's trees are grown on, at most,
+MOST_ROWS: Final = 8_192  # and their candidates: LightGBM takes no longer to be told than a step may take
 AT_FIRST: Final = 32  # trees of a stage that begins anew,
 MORE: Final = 8  # and of one that goes on
 MOST_TREES: Final = 64
@@ -176,9 +177,12 @@ def needed(n_lessons: int) -> range:
 
 
 def lessons_of(lessons: Lessons, number: int) -> Window:
-    """Give the lessons that a stage's trees are grown on."""
+    """Give the lessons that a stage's trees are grown on: the last ones before it begins."""
     end = ending(number)
-    return lessons.window(max(end - WINDOW, 0), end)
+    window = lessons.window(max(end - WINDOW, 0), end)
+    n_too_many = len(window.levels) - MOST_ROWS
+    n_left_out = int(np.searchsorted(window.sizes.cumsum(), n_too_many)) + 1 if n_too_many > 0 else 0
+    return window.part(n_left_out, len(window.sizes))
 
 
 def lessons_after(lessons: Lessons, number: int) -> Window:

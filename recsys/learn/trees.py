@@ -37,6 +37,7 @@ PARAMETERS: Final[Mapping[str, Value]] = checked(
         "lambda_l2": 50.0,
         "max_bin": 63,
         "min_data_in_bin": 1,
+        "bin_construct_sample_cnt": 2_000,  # drawn with the seed; more take longer than a step may
         "force_col_wise": True,
         "seed": 0,
     }
