@@ -347,4 +347,5 @@ def _receipt(
         n_files=erased.n_files,
         size_bytes=erased.size_bytes,
         ms=(time.perf_counter() - started) * 1000.0,
+        n_stages=deleted.n_stages,
     )

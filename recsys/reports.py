@@ -161,6 +161,8 @@ class Receipt:
         The files that were read through for what was forgotten, and their bytes.
     ms : float
         Milliseconds it took.
+    n_stages : int
+        Stages of trees that knew of it and were deleted; ``maintain`` grows them anew.
 
     Stability: provisional
     """
@@ -177,6 +179,7 @@ class Receipt:
     n_files: int
     size_bytes: int
     ms: float
+    n_stages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import pytest
 from recsys import Recommender, Settings
 from recsys.learn import stages
 from recsys.learn.checkpoint import encode
+from recsys.log import deletion
 from tests.keyed import plain_only
 from tests.properties.trees_world import SETTINGS, grown, lived, opened, rows, sliced, take_steps
 
@@ -71,6 +72,7 @@ def test_forgetting_leaves_the_trees_of_a_log_that_never_knew(tmp_path: Path, wh
         assert all(at_us < oldest for at_us, *_ in rows(rec).values()), "what knew of it went with it"
         left = {n: row for n, row in before.items() if row[0] < oldest}
         assert rows(rec) == left, "and what did not, stayed"
+        assert receipt.n_stages == len(before) - len(left)
         take_steps(rec)
         after, state = rows(rec), encode(rec._live.state, "")
     never = [event for event in events if event.uid not in gone]
@@ -80,6 +82,34 @@ def test_forgetting_leaves_the_trees_of_a_log_that_never_knew(tmp_path: Path, wh
         assert encode(other._live.state, "") == state
         assert rows(other) == after
     assert after != before or which == "the newest"
+
+
+def left_of_the_trees(path: Path) -> int:
+    """Forget in the middle; how many pieces of the stages that knew of it stand in the files afterwards."""
+    events = lived(N)
+    with closing(opened(path)) as rec:
+        rec.record_many(events)
+        take_steps(rec, budget_ms=1_000)
+        oldest = events[-250].at_us
+        blobs = [blob for at_us, _, blob in rows(rec).values() if isinstance(at_us, int) and at_us >= oldest]
+        pieces = [piece for blob in blobs if isinstance(blob, bytes) for piece in (blob[:32], blob[-32:])]
+        assert len(pieces) >= 4
+        assert all(piece in everything(path) for piece in pieces), "before, they are there"
+        assert rec.forget(events=[events[-250].uid]).status == "erased"
+        return sum(piece in everything(path) for piece in pieces)
+
+
+def everything(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in sorted(path.parent.glob(path.name + "*")))
+
+
+def test_no_byte_of_forgotten_trees_is_left_in_the_files(tmp_path: Path) -> None:
+    assert left_of_the_trees(tmp_path / "log.db") == 0
+
+
+def test_trees_that_stayed_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletion, "drop_stages_from", lambda *_: 0)
+    assert left_of_the_trees(tmp_path / "log.db") > 0
 
 
 def test_what_comes_late_drops_the_trees_that_did_not_know_it(
