@@ -65,6 +65,11 @@ class Arrays(NamedTuple):
     leaf: NDArray[np.float64]
 
 
+# What walking the trees gives: what each inner node strikes out, (t, NODES); which leaf comes where from the left,
+# (t, LEAVES); and what each feature has of each of those, (t, LEAVES, N_FEATURES).
+Walked = tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.float64]]
+
+
 class Forest:
     """Trees that score many candidates at once.
 
@@ -72,6 +77,8 @@ class Forest:
     ----------
     arrays : Arrays
         Of ``t`` trees, each with an inner node at least.
+    walked : tuple of arrays, optional
+        What walking them gives, where it is known.
 
     Raises
     ------
@@ -81,17 +88,14 @@ class Forest:
     Stability: provisional
     """
 
-    def __init__(self, arrays: Arrays) -> None:
+    def __init__(self, arrays: Arrays, walked: Walked | None = None) -> None:
         self.arrays = arrays
         feature, threshold, leaf = arrays.feature, arrays.threshold, arrays.leaf
         self.n_trees = len(feature)
         if feature.size and int(feature.max()) >= N_FEATURES:
             raise ValueError("a feature that there is not")
-        struck = np.zeros((self.n_trees, NODES), np.uint8)
-        place = np.zeros((self.n_trees, LEAVES), np.intp)
-        parts = np.zeros((self.n_trees, LEAVES, N_FEATURES))
-        for t in range(self.n_trees):
-            self._walk(t, struck[t], place[t], parts[t])
+        self.walked = self._all_walked() if walked is None else walked
+        struck, place, parts = self.walked
         # Node by node, so that the first nodes of all trees lie together.
         self._feature = feature.T.ravel().astype(np.intp)
         self._threshold = threshold.T.reshape(-1, 1)
@@ -160,6 +164,14 @@ class Forest:
         given: NDArray[np.float64] = times @ self._parts
         return given
 
+    def _all_walked(self) -> Walked:
+        struck = np.zeros((self.n_trees, NODES), np.uint8)
+        place = np.zeros((self.n_trees, LEAVES), np.intp)
+        parts = np.zeros((self.n_trees, LEAVES, N_FEATURES))
+        for t in range(self.n_trees):
+            self._walk(t, struck[t], place[t], parts[t])
+        return struck, place, parts
+
     def _walk(self, t: int, struck: NDArray[np.uint8], place: NDArray[np.intp], parts: NDArray[np.float64]) -> None:
         """Number a tree's leaves from the left; note what each inner node strikes out, and what makes up each leaf."""
         feature, _, left, right, value, leaf = (one[t].tolist() for one in self.arrays)
@@ -188,4 +200,10 @@ class Forest:
 def joined(one: Forest, other: Forest) -> Forest:
     """Put two forests one after the other."""
     pairs: zip[tuple[NDArray[Any], NDArray[Any]]] = zip(one.arrays, other.arrays, strict=True)
-    return Forest(Arrays(*(np.concatenate(pair) for pair in pairs)))
+    (struck, place, parts), (struck_then, place_then, parts_then) = one.walked, other.walked
+    walked = (
+        np.concatenate((struck, struck_then)),
+        np.concatenate((place, place_then)),
+        np.concatenate((parts, parts_then)),
+    )
+    return Forest(Arrays(*(np.concatenate(pair) for pair in pairs)), walked)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ __all__ = [
 FIRST: Final = 256  # lessons before the first stage
 EVERY: Final = 128  # lessons from one stage to the next
 WINDOW: Final = 1_024  # lessons that one stage's trees are grown on, at most,
-MOST_ROWS: Final = 8_192  # and their candidates: LightGBM takes no longer to be told than a step may take
+MOST_ROWS: Final = 6_144  # and their candidates: LightGBM takes no longer to be told than a step may take
 AT_FIRST: Final = 32  # trees of a stage that begins anew,
 MORE: Final = 8  # and of one that goes on
 MOST_TREES: Final = 64
@@ -156,8 +157,9 @@ def newest(n_lessons: int) -> int:
     return max(0, (n_lessons - FIRST) // EVERY + 1) if n_lessons >= FIRST else 0
 
 
+@cache
 def begins(number: int) -> int:
-    """Give the stage with which the trees of a stage began. O(number)."""
+    """Give the stage with which the trees of a stage began. O(number), once."""
     start = 1
     for stage in range(2, number + 1):
         if ending(stage) >= 2 * ending(start) or AT_FIRST + MORE * (stage - start) > MOST_TREES:
