@@ -54,7 +54,7 @@ MOST_TREES: Final = 64
 JUDGED: Final = 8  # stages whose trees' answers decide
 _BLOCK: Final = 16  # lessons whose mean difference is taken for one independent number
 _LEAST_BLOCKS: Final = 16
-_CLEAR: Final = 2.0  # standard errors
+_CLEAR: Final = 2.5  # standard errors: stages are many, and each is another look
 _DEPTH: Final = 10  # ranks that count
 
 _MAGIC: Final = b"RSTR"
