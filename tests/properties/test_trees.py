@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from recsys import Recommender, Settings
+from recsys.grove import Growing
 from recsys.learn import stages
 from recsys.learn.checkpoint import encode
 from recsys.log import deletion
@@ -123,6 +124,48 @@ def test_what_comes_late_drops_the_trees_that_did_not_know_it(
         assert rows(rec) == {}
         take_steps(rec, budget_ms=1_000)
         assert rows(rec) == once
+
+
+@pytest.mark.parametrize("meanwhile", ["forgotten", "recorded", "paused", "closed"])
+def test_what_happens_while_a_tree_grows_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, once: dict[int, tuple[object, ...]], meanwhile: str
+) -> None:
+    """Trees grow outside the lock: what was grown from a log that is another by then is not written."""
+    events, advance, n_done = lived(N), Growing.advance, 0
+    rec = opened(tmp_path / "log.db")
+    rec.record_many(events[: N - 50])
+    while rec._live.worth_saving:
+        rec.maintain(50)
+
+    def slowly(growing: Growing, deadline: float) -> None:
+        nonlocal n_done
+        advance(growing, deadline)
+        n_done += 1
+        if n_done == 3:
+            if meanwhile == "forgotten":
+                assert rec.forget(events=[events[20].uid]).status == "erased"
+            elif meanwhile == "recorded":
+                rec.record_many(events[N - 50 :])
+            elif meanwhile == "paused":
+                rec.pause()
+            else:
+                rec.close()
+
+    monkeypatch.setattr(Growing, "advance", slowly)
+    take_steps(rec, 3)
+    if meanwhile in ("paused", "closed"):
+        rec.close()
+        rec = opened(tmp_path / "log.db")
+    if meanwhile == "forgotten":
+        assert rows(rec) == {}
+    if meanwhile != "recorded":
+        rec.record_many(events[N - 50 :])
+    take_steps(rec)
+    assert n_done > 3
+    gone = {events[20].uid} if meanwhile == "forgotten" else set()
+    wanted = grown(tmp_path / "never.db", [e for e in events if e.uid not in gone]) if gone else once
+    assert rows(rec) == wanted
+    rec.close()
 
 
 def test_a_killed_process_loses_at_most_a_step(tmp_path: Path, once: dict[int, tuple[object, ...]]) -> None:
