@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import alone, candidates, films, likes, news, shop, unseen
+from benchmarks import alone, candidates, films, likes, news, shop, trees, unseen
 from benchmarks.baskets import REPEATS_METRIC, replay_baskets
 from benchmarks.data import RETAIL_SEED, Log, MissingDataError, data_folder, load
 from benchmarks.jobs import Models, by_name
@@ -183,6 +183,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     **news.SCENARIOS,
     **likes.SCENARIOS,
     **unseen.SCENARIOS,
+    "quality/trees": trees.trees_quality,
 }
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks import contenders, day, growth, large
+from benchmarks import contenders, day, growth, large, trees
 from benchmarks.fresh import fresh_processes, resident_mb
 from benchmarks.lived import N_FEATURES, folder, lived, past, product, ranker, recommender, recorder, sorter
 from benchmarks.report import Cell, Result, Table
@@ -241,6 +241,7 @@ SCENARIOS: Mapping[str, Callable[..., Result]] = {
     **growth.SCENARIOS,
     **day.SCENARIOS,
     **large.SCENARIOS,
+    "speed/trees": trees.trees_speed,
 }
 
 

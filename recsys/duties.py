@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from recsys.errors import BusyError, ClosedError, FullError, StoreError
+from recsys.errors import BusyError, ClosedError, FullError, MissingExtraError, StoreError
 from recsys.keeping import Keeping, finish
 from recsys.learn.features import FEATURE_VERSION
 from recsys.log import SCHEMA_VERSION, Store, opening
@@ -20,6 +20,7 @@ from recsys.settings import RESOLUTIONS_US
 from recsys.types import Event
 
 if TYPE_CHECKING:
+    from recsys.grove import Grove, Growing
     from recsys.log.deletion import Deleted
     from recsys.log.erase import Erasure
     from recsys.reports import Finding, Receipt, Stats
@@ -144,6 +145,51 @@ class Duties(Keeping):
 
     # -- background work -----------------------------------------------------------------
 
+    def _maintained(self, budget_ms: float, now_us: int) -> bool:
+        """Do one piece of work; whether another step could do something. Trees are grown outside the gate."""
+        deadline = time.perf_counter() + budget_ms / 1000.0
+        with self._gate.reading:
+            self._sync()
+            if self._gate.paused:
+                return False
+            if budget_ms:
+                self._step(budget_ms, now_us)
+            left = self._is_work_left(now_us, tried=budget_ms > 0)
+            grove = self._grove
+            if grove is None or not (left and budget_ms and self._may_grow(now_us)):
+                return left
+            growing = grove.begin(self._store, self._live)
+        if growing is None:
+            return left
+        try:
+            growing.advance(deadline)
+        except BaseException as error:
+            grove.give_up(barren=isinstance(error, MissingExtraError))
+            if not isinstance(error, MissingExtraError):
+                raise
+            return False
+        try:
+            with self._gate.reading:
+                if self._gate.paused or not self._planted(grove, growing):
+                    grove.give_up()
+                return self._is_work_left(now_us, tried=True) and not self._gate.paused
+        except ClosedError:  # meanwhile, by another thread
+            return False
+
+    def _may_grow(self, now_us: int) -> bool:
+        """Whether nothing more pressing is left to do."""
+        waits = self._pending() or self._gate.withheld or self._live.worth_saving or self._edge(now_us) is not None
+        return not waits
+
+    def _planted(self, grove: Grove, growing: Growing) -> bool:
+        """Write how far the trees have grown, without waiting for the disk; False where nothing may be written."""
+        with self._store.fleeting():
+            self._catch_up()
+            if self._gate.withheld:
+                return False
+            grove.end(growing, self._store, self._live)
+        return True
+
     def _step(self, budget_ms: float, now_us: int) -> None:
         """Do one piece of work."""
         self._notice()
@@ -164,7 +210,11 @@ class Duties(Keeping):
         """Whether another step could do something now: an erasure that was just tried in vain could not."""
         if self._pending():
             return not tried
-        return not self._gate.withheld and (self._live.worth_saving or self._edge(now_us) is not None)
+        if self._gate.withheld:
+            return False
+        if self._live.worth_saving or self._edge(now_us) is not None:
+            return True
+        return self._grove is not None and self._grove.is_due(self._store, self._live)
 
     def _pending(self) -> bool:
         return self._seen()[1] if self._gate.withheld else self._store.erasure_pending()
@@ -229,7 +279,10 @@ class Duties(Keeping):
         while not same and self._sync():  # another process wrote in the meantime
             same = self._live.agrees()
         message = "equals a rebuild from the log" if same else "differs from the log: delete the checkpoints"
-        return [*found, ("ok" if same else "error", "state", message)]
+        found.append(("ok" if same else "error", "state", message))
+        if self._grove is not None and same:
+            found.append(self._grove.finding(self._store, self._live))
+        return found
 
     def _counted(self) -> Stats:
         """Give sizes and counts."""
@@ -254,6 +307,7 @@ class Duties(Keeping):
             feature_version=FEATURE_VERSION,
             paused=self._gate.paused,
             erasure_pending=self._pending(),
+            trees=self._grove.counted(self._store, self._live) if self._grove and not self._gate.withheld else None,
         )
 
 
@@ -293,4 +347,5 @@ def _receipt(
         n_files=erased.n_files,
         size_bytes=erased.size_bytes,
         ms=(time.perf_counter() - started) * 1000.0,
+        n_stages=deleted.n_stages,
     )

@@ -25,6 +25,7 @@ from recsys.settings import RESOLUTIONS_US, Settings
 from recsys.types import Event, Item
 
 if TYPE_CHECKING:
+    from recsys.grove import Grove
     from recsys.mask import Mask
     from recsys.portable import Export
     from recsys.prior import Prior
@@ -82,6 +83,11 @@ class Keeping:
             from recsys.retention import Retention
 
             self._retention = Retention(settings)
+        self._grove: Grove | None = None
+        if settings.trees:
+            from recsys.grove import Grove
+
+            self._grove = Grove()
         self._begin(self._first_store())
 
     # -- opening, consent -------------------------------------------------------------
@@ -335,6 +341,8 @@ class Keeping:
         self._live.mend()
         if change == "grown":
             self._live.follow()
+        if change != "same" and self._grove is not None:
+            self._grove.doubtful = True
         return change != "same"
 
     def _renew(self) -> None:

@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Collection, Container, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from recsys.digest import blake2b
@@ -30,6 +31,7 @@ __all__ = ["Live", "keyed"]
 
 Key = tuple[int, str]
 
+_VERSIONS: Final = count(1)
 _A_DAY_US: Final = 86_400_000_000
 _WORTH_SAVING: Final = 64  # fewer new events than this are folded again at the next open
 _BYTES_AN_EVENT: Final = 2048  # a checkpoint is written once about this many of its bytes per event are due
@@ -59,6 +61,7 @@ class Live:
         self._saved = 0  # events in the newest checkpoint
         self._blob_bytes = 0
         self.n_saved = 0  # checkpoints written since opening
+        self.version = 0  # another whenever the state was built anew and not only gone on with
         self._broken = False
         self._damaged: list[Key] = []  # checkpoints that were found to be damaged, for the next write to drop
         self.passed: list[tuple[Key, int, bytes]] = []  # checkpoints taken on the way, not yet written
@@ -84,6 +87,7 @@ class Live:
     def adopt(self, state: State, key: Key | None, n_events: int) -> None:
         """Take over a state that was folded elsewhere, with the key of its newest event and how many the log has."""
         self.state, self.key, self.n_events, self.passed = state, key, n_events, []
+        self.version = next(_VERSIONS)
         self._saved, self._broken = 0, False
 
     def load(self, near: Key | None = None) -> int:
@@ -94,6 +98,7 @@ class Live:
         the way to it too, in place of those that knew what was changed.
         """
         self._broken, self.passed = True, []
+        self.version = next(_VERSIONS)
         n_all = self.n_events
         damaged: list[Key] = []
         self.state, self.key = self._start(damaged)

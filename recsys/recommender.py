@@ -26,6 +26,7 @@ from recsys.types import Context, Event, Item, Slate, Wanted
 
 if TYPE_CHECKING:
     from recsys.learn.content import Embed
+    from recsys.learn.forest import Forest
     from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.prior import Pack
@@ -417,7 +418,12 @@ class Recommender(Duties):
             knowledge=self._knowledge,
             likeness=self._catalogue.likeness(self._embedder),
             rules=rules,
+            forest=self._forest(),
         )
+
+    def _forest(self) -> Forest | None:
+        """Give the trees that join the score; None where the linear model serves alone."""
+        return None if self._grove is None else self._grove.serving(self._store, self._live)
 
     def similar(self, item_id: str, k: int = 10, *, at: At = None) -> Slate:
         """Give what goes with an item: what is like it, what is used around it, what a pack knows to go with it.
@@ -468,7 +474,9 @@ class Recommender(Duties):
                 events = [event for event in events if mask.seen(event) is not None]
             state, pool = self._live.state, self._everything((), None, question[0])
             like = self._catalogue.likeness(self._embedder)
-            return explanation(state, self._catalogue, pool, question, wanted, events, self._knowledge, like)
+            return explanation(
+                state, self._catalogue, pool, question, wanted, events, self._knowledge, like, self._forest()
+            )
 
     def profile(self) -> Profile:
         """Give what was learnt, readable. A pure read. O(items with events).
@@ -741,7 +749,8 @@ class Recommender(Duties):
 
         A step is finishing a pending erasure; learning a slice of what stays when ``Settings`` (``keep_days``,
         ``keep_events``) lets something go, and letting it go; or writing a checkpoint, so that the next open is quick,
-        and dropping damaged ones. While paused nothing is done. Without consent only an erasure is finished, and it is
+        and dropping damaged ones; or, with ``Settings(trees=True)``, growing trees, one at least, while other threads
+        go on. While paused nothing is done. Without consent only an erasure is finished, and it is
         noticed when another process was given a consent. An erasure that something stands in the way of gives
         False; it remains (``stats().erasure_pending``), and the next call tries again.
 
@@ -758,13 +767,7 @@ class Recommender(Duties):
         """
         budget = inputs.finite(budget_ms, "budget_ms", 0.0, 3_600_000.0)
         now_us, _ = inputs.moment_of(at)
-        with self._gate.reading:
-            self._sync()
-            if self._gate.paused:
-                return False
-            if budget:
-                self._step(budget, now_us)
-            return self._is_work_left(now_us, tried=budget > 0)
+        return self._maintained(budget, now_us)
 
     def rekey(self, key: bytes | Callable[[], bytes]) -> None:
         """Encrypt the file with another key, all of it or nothing; from then on only the new key opens it.

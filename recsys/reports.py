@@ -22,6 +22,8 @@ __all__ = [
     "Receipt",
     "Stats",
     "Term",
+    "TreeStage",
+    "TreeStats",
 ]
 
 
@@ -159,6 +161,8 @@ class Receipt:
         The files that were read through for what was forgotten, and their bytes.
     ms : float
         Milliseconds it took.
+    n_stages : int
+        Stages of trees that knew of it and were deleted; ``maintain`` grows them anew.
 
     Stability: provisional
     """
@@ -175,6 +179,7 @@ class Receipt:
     n_files: int
     size_bytes: int
     ms: float
+    n_stages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +299,61 @@ class Counterfactual:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeStage:
+    """What the trees of one stage were worth on the choices that came after it: mean NDCG@10.
+
+    Stability: provisional
+    """
+
+    number: int
+    n_choices: int
+    linear: float
+    trees: float
+    both: float
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStats:
+    """Which model serves, with ``Settings(trees=True)``, and why.
+
+    Every number is of choices that the trees had not seen; each is judged by the trees of the stage before it.
+
+    Parameters
+    ----------
+    serves : bool
+        Whether the trees join the score: the sum was clearly better than the linear model alone.
+    stage : int
+        The newest that is complete; 0 before the first.
+    growing : int
+        The one that ``maintain`` grows next; 0 when none is due.
+    n_trees, size_bytes : int
+        Trees of the newest stage, and bytes of all that are kept in the file.
+    n_choices : int
+        Choices that were judged.
+    linear, trees, both : float
+        Mean NDCG@10 of the linear model, the trees alone and their sum over these choices.
+    gain : Metric
+        What the sum has over the linear model, with its interval; all 0 while too little is known.
+    history : tuple of TreeStage
+        The stages that were judged, oldest first.
+
+    Stability: provisional
+    """
+
+    serves: bool
+    stage: int
+    growing: int
+    n_trees: int
+    size_bytes: int
+    n_choices: int
+    linear: float
+    trees: float
+    both: float
+    gain: Metric
+    history: tuple[TreeStage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Sizes and counts, no content. Without consent they are of what the file holds from before.
 
@@ -313,6 +373,8 @@ class Stats:
         Between ``pause`` and ``resume``.
     erasure_pending : bool
         Whether bytes of what was forgotten may still stand in the file: ``maintain`` erases them.
+    trees : TreeStats, optional
+        Which model serves and why; None without ``Settings(trees=True)``, and without consent.
 
     ``n_events`` is what the log holds, whether it is learnt from or not.
 
@@ -330,3 +392,4 @@ class Stats:
     feature_version: int
     paused: bool
     erasure_pending: bool
+    trees: TreeStats | None = None

@@ -89,6 +89,10 @@ class Settings:
         The names of the attributes that say from when, and until before when, ``recommend`` offers an item: numbers,
         seconds since 1970 UTC, before 2106, which ``add`` checks. An item without them is always on offer; so is one
         whose attribute, in a file written earlier, is no number. None: no attribute says so.
+    trees : bool
+        True: keep the last choices as lessons, and let ``maintain`` grow trees on top of the model, which join the
+        score while they help (``docs/learner.md``). Growing needs the extra ``trees``; what was grown serves
+        without it.
     ballast : bool
         True: hold a little more space than the file has, in a file beside it, so that forgetting works when the disk
         is full.
@@ -112,6 +116,7 @@ class Settings:
     time_resolution: str = "microsecond"
     never_learn: Collection[str] = ()
     require_consent: bool = False
+    trees: bool = False
     ballast: bool = True
     once: bool | Collection[str] = ()
     created: str | None = None
@@ -137,7 +142,7 @@ class Settings:
         _integer(self.busy_timeout_ms, "busy_timeout_ms", 0, 600_000)
         if self.synchronous not in _SYNCHRONOUS:
             raise InputError('synchronous is "full" or "normal"', field="synchronous")
-        for name in ("require_consent", "ballast"):
+        for name in ("require_consent", "trees", "ballast"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name}: True or False", field=name)
         for name, low, high in (("keep_days", 1, 36_500), ("keep_events", 16, 100_000_000)):
@@ -161,6 +166,8 @@ class Settings:
     def learning(self) -> dict[str, object]:
         """The part that what is learnt depends on, as plain JSON values."""
         plain = {name: getattr(self, name) for name in ("session_gap_minutes", "choice_set_size")}
+        if self.trees:
+            plain["trees"] = True
         if self.dwell:
             plain["dwell"] = dict(sorted(self.dwell.items()))
         return {**plain, "kind_weights": dict(sorted(self.kind_weights.items()))}

@@ -98,6 +98,8 @@ def show_receipt(terminal: Terminal, receipt: Receipt) -> None:
     terminal.line(f"events        {receipt.n_events:,}")
     terminal.line(f"slate rows    {receipt.n_slate_rows:,}")
     terminal.line(f"checkpoints   {receipt.n_checkpoints:,} dropped")
+    if receipt.n_stages:
+        terminal.line(f"trees         {receipt.n_stages:,} stages dropped")
     terminal.line(f"items         {receipt.n_items:,}")
     if receipt.n_set_aside:
         terminal.line(f"set aside     {receipt.n_set_aside:,} damaged logs deleted")

@@ -12,7 +12,7 @@ import click
 from recsys.cli.opening import opened, titles_of
 from recsys.cli.parameters import AS_JSON, CONTEXT, FILE, KEY_FILE, MOMENT, Number
 from recsys.cli.terminal import Column, Terminal, day_of, print_json, printable, size_text
-from recsys.reports import Explanation, Profile, Stats
+from recsys.reports import Explanation, Profile, Stats, TreeStats
 from recsys.types import Recommendation, Scalar, Slate
 
 __all__ = ["explain_command", "inspect_command", "now", "recommend_command", "show_slate", "why"]
@@ -51,6 +51,8 @@ def _show_profile(terminal: Terminal, profile: Profile, stats: Stats) -> None:
         f"features {stats.feature_version}",
         style="dim",
     )
+    if stats.trees is not None:
+        _show_trees(terminal, stats.trees)
     terminal.heading("Habits")
     shown = profile.habits[:N_HABITS_SHOWN]
     if shown:
@@ -73,6 +75,29 @@ def _show_profile(terminal: Terminal, profile: Profile, stats: Stats) -> None:
         terminal.table(
             (Column("item or tag", is_wide=True), Column("weight", is_number=True)),
             ((printable(name), f"{weight:+.2f}") for name, weight in profile.steers.items()),
+        )
+
+
+def _show_trees(terminal: Terminal, trees: TreeStats) -> None:
+    serving = "the trees join the score" if trees.serves else "the linear model serves alone"
+    terminal.heading(f"Trees: {serving}")
+    waits = f"; stage {trees.growing} is to be grown" if trees.growing else ""
+    terminal.line(f"{trees.n_trees} trees of stage {trees.stage}, {size_text(trees.size_bytes)} in all{waits}")
+    if trees.gain.low == trees.gain.high:
+        terminal.line(f"{trees.n_choices:,} choices were judged: too few to tell")
+    else:
+        terminal.line(
+            f"over {trees.n_choices:,} choices the sum has {trees.gain.mean:+.4f} NDCG@10 over the linear model "
+            f"[{trees.gain.low:+.4f}, {trees.gain.high:+.4f}]"
+        )
+    if trees.history:
+        names = ("stage", "choices after it", "linear", "trees alone", "both")
+        terminal.table(
+            tuple(Column(name, is_number=True) for name in names),
+            (
+                (str(h.number), f"{h.n_choices:,}", f"{h.linear:.3f}", f"{h.trees:.3f}", f"{h.both:.3f}")
+                for h in trees.history
+            ),
         )
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from recsys import InputError, Item, Recommender
+from recsys import InputError, Item, Recommender, Settings
+from recsys.log import withheld
 
 __all__ = ["opened", "titles_of"]
 
@@ -24,9 +25,11 @@ def opened(path: Path, *, writes: bool = False) -> Iterator[Recommender]:
     """Open a file that exists.
 
     Without ``writes`` the recommender is paused before it closes: it then writes no checkpoint, which it would have
-    learnt with other settings than the app that owns the file.
+    learnt with other settings than the app that owns the file. Where the file has trees, they are looked at.
     """
-    with Recommender(path, key=_key()) as recommender:
+    key = _key()
+    settings = Settings(trees=withheld.has_stages(os.path.abspath(path), key))
+    with Recommender(path, key=key, settings=settings) as recommender:
         try:
             yield recommender
         finally:

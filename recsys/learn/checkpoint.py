@@ -13,7 +13,7 @@ import json
 import mmap
 import struct
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from recsys.learn.features import FEATURE_VERSION, N_FEATURES
 from recsys.learn.fold import Instant, PendingChoice, PendingSlate, State, new_state
 from recsys.learn.gather import LASTS, Question
 from recsys.learn.layout import PLACES, RING, expected
+from recsys.learn.lessons import Lessons, Window
 
 if TYPE_CHECKING:
     from recsys.prior import Prior
@@ -35,6 +36,16 @@ __all__ = ["basis", "decode", "encode"]
 _MAGIC: Final = b"RSCK"
 _FORMAT: Final = 3
 _DIGEST_BYTES: Final = 32
+# The arrays of the lessons: whether there is one entry a candidate, or one a lesson; and the kind of numbers.
+_LESSONS: Final = (
+    (True, "u1"),
+    (True, "<f4"),
+    (True, "<f4"),
+    (False, "<i2"),
+    (False, "<i2"),
+    (False, "<f4"),
+    (False, "<i8"),
+)
 _HEAD: Final = struct.Struct("<4sHI")
 
 
@@ -77,6 +88,9 @@ def encode(state: State, basis_digest: str) -> bytes:
         "n_choices": state.n_choices,
         "n_events": state.n_events,
     }
+    held = None if state.lessons is None else state.lessons.arrays()
+    if held is not None and state.lessons is not None:
+        header["lessons"] = [state.lessons.n, state.lessons.at_us, len(held.sizes), len(held.levels)]
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
     chunks = [_HEAD.pack(_MAGIC, _FORMAT, len(text)), text]
     chunks += [np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes() for _, array in b.arrays()]
@@ -84,6 +98,9 @@ def encode(state: State, basis_digest: str) -> bytes:
         chunks += [model.w.astype("<f8").tobytes(), model.precision.astype("<f8").tobytes()]
     for question in _questions(state):
         chunks += [_little(ring) for ring in (*question.places, *(ring for _, ring in question.cues))]
+    if held is not None:
+        every: tuple[NDArray[np.generic], ...] = held
+        chunks += [one.astype(kind).tobytes() for one, (_, kind) in zip(every, _LESSONS, strict=True)]
     body = b"".join(chunks)
     return blake2b(body, digest_size=_DIGEST_BYTES, key=basis_digest.encode()).digest() + body
 
@@ -130,8 +147,15 @@ def _parse(body: memoryview, state: State) -> State:
         flat = np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), count, offset)
         arrays[name] = flat.astype(dtype, copy=False).reshape(shape)
         offset += flat.nbytes
+    if state.lessons is not None:
+        offset = _lessons(body, offset, state.lessons, header["lessons"])
     if offset != len(body):
         raise CheckpointError("bytes are left over")
+    _restore(state, header, asked, arrays)
+    return state
+
+
+def _restore(state: State, header: dict[str, Any], asked: list[Any], arrays: dict[str, NDArray[np.generic]]) -> None:
     rest = []
     for i, (numbers, sizes, *others) in enumerate(asked):
         places = tuple(arrays.pop(f"places-{i}-{j}").tobytes() for j in range(LASTS))
@@ -148,7 +172,20 @@ def _parse(body: memoryview, state: State) -> State:
         state.slates[key] = PendingSlate(tuple(slots), shown_at_s, set(chosen))
     state.steers.update((target, weight) for target, weight in header["steers"])
     state.n_choices, state.n_events = header["n_choices"], header["n_events"]
-    return state
+
+
+def _lessons(body: memoryview, offset: int, lessons: Lessons, numbers: list[int]) -> int:
+    """Read the lessons; where they end."""
+    n, lessons.at_us, n_lessons, n_rows = numbers
+    held: list[NDArray[Any]] = []
+    kinds: tuple[NDArray[Any], ...] = lessons.arrays()
+    for (by_row, kind), like in zip(_LESSONS, kinds, strict=True):
+        width = like.shape[1] if like.ndim > 1 else 1
+        flat = np.frombuffer(body, kind, (n_rows if by_row else n_lessons) * width, offset)
+        held.append(flat.astype(like.dtype).reshape((-1, *like.shape[1:])))
+        offset += flat.nbytes
+    lessons.restore(n, Window(*held))
+    return offset
 
 
 def _questions(state: State) -> list[Question]:

@@ -22,6 +22,7 @@ from recsys.learn.choice import BEGINNING, WITHIN, ChoiceModel, utilities
 from recsys.learn.features import features_of
 from recsys.learn.gather import IN_SESSION, Question, ask, gather
 from recsys.learn.layout import BLOCK, HEAVY, RECENT, RING
+from recsys.learn.lessons import Lessons
 from recsys.learn.moment import Moment, moment
 from recsys.learn.versions import versions
 from recsys.types import Context, Event
@@ -119,6 +120,7 @@ class State:
         "choice_set_size",
         "choices",
         "instant",
+        "lessons",
         "n_choices",
         "n_events",
         "pending",
@@ -132,6 +134,7 @@ class State:
         self.behaviour = Behaviour(settings.session_gap_minutes * 60.0)
         self.choices = tuple(map(ChoiceModel, prior.w0, prior.precision0))
         self.instant: Instant | None = None
+        self.lessons = Lessons() if settings.trees else None
         self.weight = settings.weight
         self.choice_set_size = settings.choice_set_size
         self.shares = _shares(settings.choice_set_size)
@@ -174,6 +177,8 @@ def fold(state: State, event: Event) -> None:
     """
     now = moment(event.at_us, event.offset_min, event.context)
     state.n_events += 1
+    if state.lessons is not None:
+        state.lessons.at_us = event.at_us
     begins = now.at_s != state.behaviour.newest_s
     full = begins and len(state.pending) >= min(1 + state.n_choices // CHOICES_A_STEP, BLOCK)
     if full or state.behaviour.must_merge(now.at_s):
@@ -208,7 +213,11 @@ def learn_pending(state: State) -> None:
         for number, of_regime in groupby(waiting, _regime_of):
             _, sets, targets, weights, _, _ = zip(*(some := list(of_regime)), strict=True)
             end = begin + sum(sizes := list(map(len, sets)))
-            state.choices[number].learn(features[:, begin:end], sizes, targets, weights, np.array(_offsets(some)))
+            model, given = state.choices[number], (features[:, begin:end], sizes, targets, weights)
+            offsets = np.array(_offsets(some))
+            if state.lessons is not None:
+                state.lessons.add(*given, offsets, utilities(model.w, features[:, begin:end]))
+            model.learn(*given, offsets)
             begin = end
     if b.n_waiting:
         b.merge(found, rhythm)

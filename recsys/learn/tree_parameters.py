@@ -48,6 +48,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "path_smooth": Parameter(float, 0.0, 1e6),
         "max_bin": Parameter(int, 2, 255),
         "min_data_in_bin": Parameter(int, 1, 1_000_000),
+        "bin_construct_sample_cnt": Parameter(int, 100, 1_000_000),
         "feature_fraction": Parameter(float, 0.01, 1.0),
         "lambdarank_truncation_level": Parameter(int, 1, 10_000),
         "lambdarank_norm": Parameter(bool),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from recsys.errors import InputError
 from recsys.log import erase
 from recsys.log.connection import Writer
-from recsys.log.events import drop_checkpoints_from
+from recsys.log.events import drop_checkpoints_from, drop_stages_from
 from recsys.log.rows import check_key, key_of_row, texts_of
 
 __all__ = ["Criteria", "Deleted", "delete"]
@@ -31,6 +31,8 @@ class Deleted:
         Ids of removed items of which nothing reminds any more; their rows went too.
     needles : tuple of str
         Ids of some of the deleted events, such as are found in the file only where they are left behind.
+    n_stages : int
+        Stages of trees that were deleted.
 
     Stability: provisional
     """
@@ -41,6 +43,7 @@ class Deleted:
     oldest_key: tuple[int, str] | None
     tombstones: tuple[str, ...] = ()
     needles: tuple[str, ...] = field(default=(), compare=False)
+    n_stages: int = 0
 
 
 _NOTHING = Deleted(0, 0, 0, None)
@@ -133,7 +136,9 @@ def _delete_all(cursor: sqlite3.Cursor) -> Deleted:
     n_events, n_slate_rows, n_checkpoints = (
         cursor.execute(f"DELETE FROM {table}").rowcount for table in ("events", "slates", "checkpoints")
     )
-    return Deleted(n_events, n_slate_rows, n_checkpoints, some[0] if some else None, needles=_needles(some))
+    n_stages = cursor.execute("DELETE FROM stages").rowcount
+    oldest = some[0] if some else None
+    return Deleted(n_events, n_slate_rows, n_checkpoints, oldest, needles=_needles(some), n_stages=n_stages)
 
 
 def _delete_chosen(cursor: sqlite3.Cursor, events: list[_Chosen], places: list[_Place]) -> Deleted:
@@ -146,8 +151,9 @@ def _delete_chosen(cursor: sqlite3.Cursor, events: list[_Chosen], places: list[_
     n_slate_rows = cursor.executemany("DELETE FROM slates WHERE slate = ?", slates).rowcount if slates else 0
     cursor.executemany("DELETE FROM slates WHERE slate = ? AND position = ?", [place for _, place in places])
     needles = _needles([key for key, _ in events])
-    n_checkpoints = drop_checkpoints_from(cursor, oldest)
-    return Deleted(len(events), n_slate_rows + len(places), n_checkpoints, oldest, needles=needles)
+    n_checkpoints, n_stages = drop_checkpoints_from(cursor, oldest), drop_stages_from(cursor, oldest)
+    n_slate_rows += len(places)
+    return Deleted(len(events), n_slate_rows, n_checkpoints, oldest, needles=needles, n_stages=n_stages)
 
 
 def _drop_tombstones(cursor: sqlite3.Cursor) -> tuple[str, ...]:

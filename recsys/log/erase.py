@@ -38,6 +38,7 @@ _TOLD = (
     ("slates", ("slate", "item_id")),
     ("items", ("id", "title", "tags", "attributes")),
     ("checkpoints", ("uid", "blob")),
+    ("stages", ("blob",)),
     ("consents", ("purpose",)),
     ("releases", ("query", "payload")),
 )

@@ -21,7 +21,7 @@ from recsys.log.rows import (
 )
 from recsys.types import Event, Scalar
 
-__all__ = ["append", "drop_checkpoints_from", "find", "mentioned", "of_item", "stream"]
+__all__ = ["append", "drop_checkpoints_from", "drop_stages_from", "find", "mentioned", "of_item", "stream"]
 
 Key = tuple[int, str]
 
@@ -47,7 +47,9 @@ def append(writer: Writer, events: Sequence[Event], *, late: bool) -> list[Event
         else:
             inserted = _insert_all(cursor, events, rows)
         if late and inserted:
-            drop_checkpoints_from(cursor, min(event.key for event in inserted))
+            oldest = min(event.key for event in inserted)
+            drop_checkpoints_from(cursor, oldest)
+            drop_stages_from(cursor, oldest)
             writer.bump()
     return inserted
 
@@ -56,6 +58,11 @@ def drop_checkpoints_from(cursor: sqlite3.Cursor, key: Key) -> int:
     """Delete every checkpoint that knows of the event at the key; how many there were."""
     # "+": row by row. To seek a key in this table, SQLite would read the whole blobs of the rows that it compares.
     return cursor.execute("DELETE FROM checkpoints WHERE (+at_us, uid) >= (?, ?)", key).rowcount
+
+
+def drop_stages_from(cursor: sqlite3.Cursor, key: Key) -> int:
+    """Delete every stage of trees that may know of the event at the key; how many there were."""
+    return cursor.execute("DELETE FROM stages WHERE at_us >= ?", key[:1]).rowcount
 
 
 def stream(writer: Writer, readers: Readers | None, after: Key | None, until: Key | None) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""Commits that reach the disk, whatever the host chose for the others."""
+"""Commits that reach the disk, whatever the host chose for the others; and commits of caches, which need not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from recsys.log.connection import Writer
 
-__all__ = ["lasting", "transaction"]
+__all__ = ["fleeting", "lasting", "transaction"]
 
 
 @contextmanager
@@ -16,8 +16,21 @@ def lasting(writer: Writer) -> Iterator[None]:
 
     Stability: provisional
     """
+    with _at(writer, "FULL"):
+        yield
+
+
+@contextmanager
+def fleeting(writer: Writer) -> Iterator[None]:
+    """See ``Store.fleeting``."""
+    with writer.lock, _at(writer, "NORMAL"), writer:
+        yield
+
+
+@contextmanager
+def _at(writer: Writer, wanted: str) -> Iterator[None]:
     level = writer.maintain(lambda: writer.cursor.execute("PRAGMA synchronous").fetchone()[0])
-    writer.maintain(lambda: writer.cursor.execute("PRAGMA synchronous = FULL"))
+    writer.maintain(lambda: writer.cursor.execute(f"PRAGMA synchronous = {wanted}"))
     try:
         yield
     finally:

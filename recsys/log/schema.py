@@ -20,7 +20,7 @@ from recsys.errors import StoreError, VersionError
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "SCHEMA_VERSION", "TABLES", "examine", "prepare"]
 
 APPLICATION_ID = 0x72656373  # "recs", in the file's header
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SLATES = """\
 CREATE TABLE slates (
@@ -62,6 +62,16 @@ CREATE TABLE checkpoints (
   basis TEXT NOT NULL,
   blob BLOB NOT NULL,
   PRIMARY KEY (at_us, uid)
+) WITHOUT ROWID"""
+
+# The trees of a stage (recsys.learn.stages), a cache like the checkpoints; they know of no event after that time.
+_STAGES = """\
+CREATE TABLE stages (
+  number INTEGER NOT NULL,
+  at_us INTEGER NOT NULL,
+  basis TEXT NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY (number)
 ) WITHOUT ROWID"""
 
 # What an interrupted call left to do: the row "erasure" while bytes of forgotten events may still stand in the file.
@@ -107,6 +117,16 @@ TABLES: Mapping[int, Mapping[str, str]] = MappingProxyType(
             "consents": _CONSENTS,
             "releases": _RELEASES,
         },
+        4: {
+            "events": _EVENTS,
+            "slates": _SLATES,
+            "items": _ITEMS,
+            "checkpoints": _CHECKPOINTS,
+            "pending": _PENDING,
+            "consents": _CONSENTS,
+            "releases": _RELEASES,
+            "stages": _STAGES,
+        },
     }
 )
 
@@ -122,6 +142,7 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = MappingProxyType(
             _CHECKPOINTS,
         ),
         2: (_PENDING, _CONSENTS, _RELEASES),
+        3: (_STAGES,),
     }
 )
 

@@ -27,6 +27,7 @@ def findings(cursor: sqlite3.Cursor) -> list[Finding]:
         ("slates", _slates),
         ("items", _items),
         ("checkpoints", _checkpoints),
+        ("stages", _stages),
         ("releases", _releases),
     )
     found = []
@@ -107,6 +108,15 @@ def _checkpoints(cursor: sqlite3.Cursor) -> Finding | None:
     ).fetchone()
     if n_beyond:
         return ("warning", "checkpoints", f"{n_beyond} checkpoints lie beyond the newest event: drop them")
+    return None
+
+
+def _stages(cursor: sqlite3.Cursor) -> Finding | None:
+    (n_beyond,) = cursor.execute(
+        "SELECT COUNT(*) FROM stages WHERE at_us > COALESCE((SELECT MAX(at_us) FROM events), -1)"
+    ).fetchone()
+    if n_beyond:
+        return ("warning", "stages", f"{n_beyond} stages of trees lie beyond the newest event: drop them")
     return None
 
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar, final
 
 from recsys.errors import InputError
-from recsys.log import ballast, catalogue, opening
+from recsys.log import ballast, catalogue, opening, stages
 from recsys.log import events as log_events
 from recsys.log.connection import Block, Readers, Writer, view
 from recsys.log.rows import key_of_row
@@ -520,6 +520,52 @@ class Store:
         """
         return catalogue.drop_checkpoints(self._writer, keys)
 
+    # The trees
+
+    def save_stage(self, number: int, at_us: int, basis: str, blob: bytes) -> None:
+        """Keep the trees of a stage; replaces those with the same number. The lineage does not change.
+
+        Parameters
+        ----------
+        number : int
+            The stage.
+        at_us : int
+            They know of no event after this, microseconds since 1970-01-01 UTC.
+        basis : str
+            A digest of all that they depend on besides the log.
+        blob : bytes
+            Opaque.
+
+        Stability: provisional
+        """
+        stages.save(self._writer, number, at_us, basis, blob)
+
+    def stages(self) -> list[tuple[int, int, str, int]]:
+        """Number, time, basis and size in bytes of every stage of trees, in ascending order.
+
+        Stability: provisional
+        """
+        return stages.stages(self._writer, self._readers)
+
+    def load_stage(self, number: int) -> bytes:
+        """The bytes of a stage.
+
+        Raises
+        ------
+        CheckpointError
+            When there is none with this number.
+
+        Stability: provisional
+        """
+        return stages.load(self._writer, self._readers, number)
+
+    def drop_stages(self, numbers: Iterable[int] | None = None) -> int:
+        """Delete these stages, or all of them; how many there were. The lineage does not change.
+
+        Stability: provisional
+        """
+        return stages.drop(self._writer, numbers)
+
     # Consent
 
     def consents(self) -> dict[str, int]:
@@ -586,6 +632,17 @@ class Store:
         from recsys.log import ledger
 
         return ledger.append(self._writer, query, epsilon, at_us, payload)
+
+    def fleeting(self) -> AbstractContextManager[None]:
+        """A transaction for caches alone: it survives the death of the process, but perhaps not a power cut.
+
+        It need not wait for the disk. Not inside ``transact``.
+
+        Stability: provisional
+        """
+        from recsys.log.lasting import fleeting
+
+        return fleeting(self._writer)
 
     def lasting(self) -> AbstractContextManager[None]:
         """A transaction that survives a power cut, whatever ``synchronous`` is. Not inside ``transact``.

@@ -64,6 +64,21 @@ def findings(path: str, key: bytes | Callable[[], bytes] | None) -> list[soundne
     return opening.untouched(path, cipher, _findings) or []
 
 
+def has_stages(path: str, key: bytes | Callable[[], bytes] | None) -> bool:
+    """Whether a file has trees in it; not a byte of it changes. Raises as opening does.
+
+    Stability: provisional
+    """
+    cipher = cipher_of(key)
+    refuse(path, cipher)
+    return bool(opening.untouched(path, cipher, _has_stages))
+
+
+def _has_stages(db: sqlite3.Connection) -> bool:
+    there = "stages" in schema.TABLES.get(schema.examine(db), {})
+    return there and db.execute("SELECT 1 FROM stages LIMIT 1").fetchone() is not None
+
+
 def _look(db: sqlite3.Connection) -> tuple[bool, bool]:
     version = schema.examine(db)
     if not version or "consents" not in schema.TABLES[version]:

@@ -25,10 +25,11 @@ _SLACK: Final = 64 * 2.0**-21 + 32 * 64 * 2.0**-24
 
 
 def narrowed(
-    pool: Pool, gathered: Gathered, features: NDArray[np.float32], w: NDArray[np.float64], k: int
+    pool: Pool, gathered: Gathered, features: NDArray[np.float32], w: NDArray[np.float64], k: int, spread: float = 0.0
 ) -> tuple[Pool, Gathered]:
     """Leave out who cannot be among the ``k`` best, by their features in single precision.
 
+    ``spread`` is how much more what is yet to be added (by trees) may be for one candidate than for another.
     Column 0, whose features the untouched items share, always stays, and comes first. O(n).
     """
     scores = w.astype(np.float32) @ features
@@ -40,7 +41,7 @@ def narrowed(
     if k < len(held):
         slack = _SLACK * float(np.abs(w).sum() + np.abs(scores).max())
         least = np.partition(held, len(held) - k)[len(held) - k] if k else np.inf
-        allowed = allowed & (scores >= least - 2.0 * slack)
+        allowed = allowed & (scores >= least - 2.0 * slack - spread)
     kept = allowed.nonzero()[0]
     columns = np.concatenate(([0], kept[kept > 0]))
     offsets = None if pool.offsets is None else pool.offsets[columns]

@@ -18,6 +18,7 @@ from recsys.learn.gather import ask, gather
 from recsys.learn.moment import moment
 from recsys.rank.arrange import Placed, place
 from recsys.rank.candidates import Catalogue, Pool
+from recsys.rank.grown import average_of, said_by
 from recsys.rank.narrow import WIDE, narrowed
 from recsys.rank.reasons import averages_of, basis
 from recsys.rank.rest import among, places_of
@@ -25,6 +26,7 @@ from recsys.rank.told import Like, Said, Told
 from recsys.types import Context, Event, Recommendation, Slate
 
 if TYPE_CHECKING:
+    from recsys.learn.forest import Forest
     from recsys.rank.knowledge import Knowledge
     from recsys.rank.likeness import Likeness
     from recsys.rank.rules import Rules
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Question", "explanation", "slate"]
 
 Question = tuple[int, int, Context]  # at_us, offset_min, context
+Features = NDArray[np.float64] | NDArray[np.float32]
+Averages = tuple[NDArray[np.float64], float]
 _BY_SCORE: Final[Sequence[str]] = ()
 
 
@@ -48,32 +52,32 @@ def slate(
     knowledge: Knowledge | None = None,
     likeness: Likeness | None = None,
     rules: Rules | None = None,
+    forest: Forest | None = None,
 ) -> Slate:
     """Rank a pool; pure. O(n_candidates + k log k)."""
-    n_candidates, averages, now = _size(pool), None, moment(*question)
+    n_candidates, means, now = _size(pool), None, moment(*question)
     pool, boosts, n_best = (pool, None, k) if rules is None else rules.prepared(pool, catalogue, k)
     asked = ask(state.behaviour, now)
-    w = state.choices[regime(asked)].w
-    begins = regime(asked) == BEGINNING
+    w, begins = state.choices[regime(asked)].w, regime(asked) == BEGINNING
     pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, boosts, begins=begins)
     gathered = gather(state.behaviour, [asked], [pool.slots])
     if not explore and n_best is not None and gathered.columns.shape[1] >= WIDE:
         rough = rough_features_of(gathered)
-        averages = averages_of(pool, rough)
-        pool, gathered = narrowed(pool, gathered, rough, w, n_best)
+        means, spread = _means(pool, rough, forest), 0.0 if forest is None else forest.spread
+        pool, gathered = narrowed(pool, gathered, rough, w, n_best, spread)
     features = features_of(gathered)
-    scores = _scores(w, pool, features)
+    scores = _scores(w, pool, features, forest)
     if rules is None:
         placed, decided = place(pool, scores, k, explore, seed), _BY_SCORE
     else:
         placed, decided = rules.arranged(pool, scores, k, explore, seed, catalogue.items)
     said = _said(state.behaviour, catalogue, pool, placed, told_averages)
     columns, last_title = [column for _, column, _, _ in placed], _last_title(state, catalogue)
-    averages = averages or averages_of(pool, features)
+    averages, grown = means or _means(pool, features, forest)
+    said += _grown(forest, features, grown, columns)
     why = basis(state.behaviour, pool, features, w, now, columns, last_title, averages, said, decided).reasons
-    items, slots = catalogue.items, state.behaviour.slots
     ranked = [
-        Recommendation(item_id, score, position, propensity, item_id in items or item_id in slots, why)
+        Recommendation(item_id, score, position, propensity, catalogue.known(item_id, state.behaviour), why)
         for position, (item_id, _, score, propensity) in enumerate(placed)
     ]
     return Slate(os.urandom(8).hex(), *question[:2], tuple(ranked), n_candidates)
@@ -88,23 +92,24 @@ def explanation(
     events: Sequence[Event],
     knowledge: Knowledge | None = None,
     likeness: Likeness | None = None,
+    forest: Forest | None = None,
 ) -> Explanation:
     """Explain one item's score among a pool; pure. O(n_candidates)."""
     from recsys.reports import Explanation
 
     now = moment(*question)
     asked = ask(state.behaviour, now)
-    w = state.choices[regime(asked)].w
-    begins = regime(asked) == BEGINNING
+    w, begins = state.choices[regime(asked)].w, regime(asked) == BEGINNING
     pool = _with_column(state, pool, item_id)
     pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, begins=begins)
     features = features_of(gather(state.behaviour, [asked], [pool.slots]))
-    scores = _scores(w, pool, features)
+    scores = _scores(w, pool, features, forest)
     column = _column(pool, item_id)
     score = float(scores[column]) + _untouched(pool, column, item_id)
     placed = [(item_id, column, score, 1.0)]
     said = _said(state.behaviour, catalogue, pool, placed, told_averages)
-    last_title, averages = _last_title(state, catalogue), averages_of(pool, features)
+    last_title, (averages, grown) = _last_title(state, catalogue), _means(pool, features, forest)
+    said += _grown(forest, features, grown, [column])
     why = basis(state.behaviour, pool, features, w, now, [column], last_title, averages, said)
     terms = why.terms(0)
     return Explanation(
@@ -119,9 +124,24 @@ def explanation(
     )
 
 
-def _scores(w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scores(
+    w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64], forest: Forest | None
+) -> NDArray[np.float64]:
     scores, added = utilities(w, features), pool.added()
+    if forest is not None:
+        scores += forest.of_features(features)
     return scores if added is None else scores + added
+
+
+def _means(pool: Pool, features: Features, forest: Forest | None) -> tuple[Averages, NDArray[np.float64] | None]:
+    """Give the means over the candidates: of features and steering, and of what each feature adds in the trees."""
+    return averages_of(pool, features), None if forest is None else average_of(forest, pool, features)
+
+
+def _grown(
+    forest: Forest | None, features: NDArray[np.float64], average: NDArray[np.float64] | None, columns: Sequence[int]
+) -> list[Said]:
+    return [] if forest is None or average is None else [said_by(forest, features, average, columns)]
 
 
 def _with_told(

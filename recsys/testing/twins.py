@@ -199,10 +199,10 @@ def _plain(value: object) -> object:
 
 
 def _counts(value: object) -> object:
-    """What ``stats`` counts; sizes, checkpoints and what is pending depend on the way that led there."""
+    """What ``stats`` counts; sizes, checkpoints, grown trees and what is pending depend on the way that led there."""
     if not isinstance(value, dict):
         return value
-    own_way = ("bytes", "checkpoint", "pending")
+    own_way = ("bytes", "checkpoint", "pending", "trees")
     return {key: part for key, part in value.items() if not any(word in key for word in own_way)}
 
 

@@ -20,7 +20,7 @@ PLAIN = {
     "speed/import", "speed/record", "speed/rank", "speed/recommend", "speed/fold", "speed/forget", "speed/memory",
     "speed/log-length", "speed/wheel", "speed/typical-day", "privacy/residue", "privacy/encryption",
     "privacy/pack-one-person",
-    "quality/candidates",
+    "quality/candidates", "quality/trees", "speed/trees",
     "speed/large-catalogue",
     "size/installed", "size/import", "quality/off-policy", "quality/uci-online-retail-pack",
 }  # fmt: skip

@@ -27,6 +27,7 @@ from tests.benchmarks import tiny
 # Scenarios of a form of their own, with tests of their own.
 APART = {
     "quality/off-policy",
+    "quality/trees",
     *(name for module in (alone, candidates, films, likes, news, shop, unseen) for name in module.SCENARIOS),
 }
 
@@ -213,6 +214,16 @@ def test_what_is_missing_is_named_and_the_rest_runs(
     assert main(["quality", "--quick", *only]) == 1
     printed = capsys.readouterr()
     assert all(f"skipped {name}: no data folder" in printed.err for name in only[1::2])
+
+
+def test_trees_stand_beside_the_linear_model_on_the_same_choices(sets: Path) -> None:
+    pytest.importorskip("lightgbm")
+    (table,) = run("quality/trees", sets).tables
+    assert {str(row[0]).rpartition(", ")[2] for row in table.rows} == {"all", "held aside"}
+    for row in table.rows:
+        of = dict(zip(table.columns, row, strict=True))
+        if not of["of them for the sum"]:
+            assert of["with trees, under the gate"] == of["linear"], "the linear model serves alone"
 
 
 def test_an_unknown_scenario_is_an_error_that_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from recsys.log import SCHEMA_VERSION, Store, schema
 from recsys.types import Event, Item
 from tests.keyed import plain_only
 from tests.log.examples import compact, digests, event, foreign, made, python, tamper
-from tests.log.old import make_v1, make_v2
+from tests.log.old import make_v1, make_v2, make_v3
 
 pytestmark = plain_only  # the old files are
 
@@ -36,7 +36,7 @@ EVENTS = [
     Event(3_500_000, "00000000000000a4", "naïve 🎷", "click", 0, 2.5, {"hot": True, "place": "büro"}, "slate-1"),
     Event(3_500_000, "00000000000000a5", "kind-of-blue", "skip", value=-0.0),
 ]
-OFFSETS = {1: (0, 0, 0, 0, 0), 2: (60, 60, 60, -90, 0)}
+OFFSETS = {1: (0, 0, 0, 0, 0), 2: (60, 60, 60, -90, 0), 3: (60, 60, 60, -90, 0)}
 ITEMS = [(Item("kind-of-blue", "Kind of Blue", ("jazz", "modal"), {"year": 1959}), False), (Item("naïve 🎷"), True)]
 
 
@@ -67,7 +67,7 @@ def test_every_old_version_has_its_file() -> None:
     assert {path.name for path in OLD.glob("*.db")} == {f"v{version}.db" for version in range(1, SCHEMA_VERSION)}
 
 
-@pytest.mark.parametrize(("name", "script"), [("v1.db", make_v1), ("v2.db", make_v2)])
+@pytest.mark.parametrize(("name", "script"), [("v1.db", make_v1), ("v2.db", make_v2), ("v3.db", make_v3)])
 def test_an_old_file_is_what_its_script_makes(tmp_path: Path, name: str, script: ModuleType) -> None:
     script.make(tmp_path / name)
     dumps = []

@@ -14,7 +14,7 @@ from recsys.log.failure import translated
 from recsys.types import Item
 from tests.log.examples import compact, event, item, made, shown, tamper
 
-WHATS = ["pages", "schema", "events", "slates", "items", "checkpoints", "releases"]
+WHATS = ["pages", "schema", "events", "slates", "items", "checkpoints", "stages", "releases"]
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ FAULTS = {
     "items": "UPDATE items SET attributes = '{'",
     "events": "UPDATE events SET context = '[]' WHERE context IS NOT NULL",
     "checkpoints": "DELETE FROM events WHERE at_us = 3000000",
+    "stages": "INSERT INTO stages VALUES (1, 99000000000, 'a basis', x'00')",
     "releases": "INSERT INTO releases VALUES (2, 'q', '1/2', 0, x'7b7d')",
 }
 

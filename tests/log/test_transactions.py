@@ -52,8 +52,13 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "checkpoints": lambda store: store.checkpoints(),
     "load_checkpoint": lambda store: store.load_checkpoint((1, "u")),
     "drop_checkpoints": lambda store: store.drop_checkpoints(),
+    "save_stage": lambda store: store.save_stage(1, 1, "b", b""),
+    "stages": lambda store: store.stages(),
+    "load_stage": lambda store: store.load_stage(1),
+    "drop_stages": lambda store: store.drop_stages(),
     "releases": lambda store: store.releases(),
     "release": lambda store: store.release("q", Fraction(1), 0, b"{}"),
+    "fleeting": lambda store: store.fleeting().__enter__(),
     "lasting": lambda store: store.lasting().__enter__(),
     "tally": lambda store: store.tally(),
     "truncate_wal": lambda store: store.truncate_wal(),
@@ -64,7 +69,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
 
 # They read no table, or tell what is wrong otherwise.
 NOT_OF_TABLES = {
-    *("transact", "lasting", "observe", "truncate_wal", "sizes", "check"),
+    *("transact", "fleeting", "lasting", "observe", "truncate_wal", "sizes", "check"),
     *("erase", "keep_ballast", "give_ballast", "destroy_set_aside", "stop_reading"),
 }
 

@@ -1,0 +1,39 @@
+"""The replay that judges trees grows what a recommender would; what they cost is timed beside the linear model."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from benchmarks.speed import SCENARIOS
+from benchmarks.trees import Core
+from recsys import Recommender
+from recsys.prior import Prior
+from tests.properties.trees_world import lived, rows, take_steps
+
+pytest.importorskip("lightgbm")
+
+
+def test_the_replay_grows_what_a_recommender_grows(tmp_path: Path) -> None:
+    from recsys import Settings
+
+    events, core = lived(900), Core(Prior.default())
+    for event in events:
+        core.learn(event)
+    with closing(Recommender(tmp_path / "log.db", settings=Settings(trees=True, ballast=False))) as rec:
+        rec.record_many(events)
+        take_steps(rec, budget_ms=1_000)
+        basis, kept = rec._live.basis, rows(rec)
+        found = rec.stats().trees
+    assert len(kept) >= 4
+    assert {number: core.stages[number].encode(basis) for number in kept} == {n: row[2] for n, row in kept.items()}
+    assert found is not None
+    assert (found.stage, found.serves, found.gain.mean) == (core.verdict.stage, core.verdict.serves, core.verdict.gain)
+
+
+def test_costs_are_timed_beside_the_linear_model() -> None:
+    scoring, steps, day = SCENARIOS["speed/trees"](None, quick=True).tables
+    assert [len(table.rows) for table in (scoring, steps, day)] == [5, 3, 2]
+    assert "0.0e+00" in scoring.notes[1], "the raw scores are LightGBM's own"
