@@ -219,6 +219,7 @@ export interface Settings {
   time_resolution?: "microsecond" | "second" | "minute" | "hour" | "day";
   never_learn?: readonly string[];
   require_consent?: boolean;
+  trees?: boolean;
   ballast?: boolean;
   once?: boolean | readonly string[];
   created?: string | null;

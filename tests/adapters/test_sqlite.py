@@ -74,7 +74,7 @@ def test_the_example_of_the_readme_runs(shell: Shell, c_host: Path, python: Path
     assert shell.process.poll() is None
     lines = example("sqlite", "sql", python=str(python)).replace("./lib/recsys_sqlite", str(c_host / "recsys_sqlite"))
     (tmp_path / "example.sql").write_text(lines + "\n", encoding="utf-8")
-    done = run(["sqlite3", "-batch", ":memory:", ".read example.sql"], folder=tmp_path)
+    done = run(["sqlite3", "-batch", "-init", "/dev/null", ":memory:", ".read example.sql"], folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line for line in done.stdout.splitlines() if not line.startswith('"')] == ["1", "1", "tea", "erased"]
 
