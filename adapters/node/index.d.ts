@@ -179,6 +179,7 @@ export interface Receipt {
   n_checkpoints: number;
   n_items: number;
   n_set_aside: number;
+  n_stages: number;
   rebuilt: string[];
   n_refolded: number;
   n_files: number;
@@ -204,6 +205,32 @@ export interface Stats {
   feature_version: number;
   paused: boolean;
   erasure_pending: boolean;
+  /** Null unless the settings ask for trees. */
+  trees: TreeStats | null;
+}
+
+/** What the trees of one stage were worth on the choices that came after it: mean NDCG@10. */
+export interface TreeStage {
+  number: number;
+  n_choices: number;
+  linear: number;
+  trees: number;
+  both: number;
+}
+
+/** Which model serves where the settings ask for trees, and why. */
+export interface TreeStats {
+  serves: boolean;
+  stage: number;
+  growing: number;
+  n_trees: number;
+  size_bytes: number;
+  n_choices: number;
+  linear: number;
+  trees: number;
+  both: number;
+  gain: Metric;
+  history: TreeStage[];
 }
 
 /** Fields of recsys's Settings. */

@@ -11,6 +11,7 @@ public record Receipt(
         long nCheckpoints,
         long nItems,
         long nSetAside,
+        long nStages,
         List<String> rebuilt,
         long nRefolded,
         long nFiles,

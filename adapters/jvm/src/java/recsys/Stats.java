@@ -1,6 +1,6 @@
 package recsys;
 
-/** Sizes and counts, no content. */
+/** Sizes and counts, no content; {@code trees} is null unless the settings ask for trees. */
 public record Stats(
         long sizeBytes,
         long nEvents,
@@ -12,4 +12,5 @@ public record Stats(
         long schemaVersion,
         long featureVersion,
         boolean paused,
-        boolean erasurePending) {}
+        boolean erasurePending,
+        TreeStats trees) {}

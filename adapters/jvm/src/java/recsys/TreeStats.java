@@ -1,0 +1,17 @@
+package recsys;
+
+import java.util.List;
+
+/** Which model serves where the settings ask for trees, and why. */
+public record TreeStats(
+        boolean serves,
+        long stage,
+        long growing,
+        long nTrees,
+        long sizeBytes,
+        long nChoices,
+        double linear,
+        double trees,
+        double both,
+        Metric gain,
+        List<TreeStage> history) {}
