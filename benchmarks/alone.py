@@ -57,7 +57,7 @@ def _content(name: str, data: Path | None, *, quick: bool) -> Result:
     rows = [(model, *row(of, users), round(costs[model], 2)) for model, of in ranks.items()]
     notes = [
         *_gain(ranks, users),
-        "The weights of recsys ship: fitted on a shop, but two of nine, which the other people of the film sets chose.",
+        "The weights of recsys ship: fitted on a shop, but two of ten, which the other people of the film sets chose.",
         "Neighbours: scikit-learn's TF-IDF of titles and genres, cosine to a weighted mean of what was chosen.",
         "Equal times are put in a drawn order. Every choice counts, whatever the rating.",
     ]
