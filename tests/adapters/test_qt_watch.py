@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from PySide6.QtCore import QPoint, QSortFilterProxyModel, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QListView, QTableView, QTreeView
 from recsys import Event, Recommender
+from recsys.testing import assert_forgotten, find_traces
 from recsys_qt import Learner, RankedModel, Watch
 from tests.adapters.qt_world import ID_ROLE, Rows, pump
 
@@ -30,12 +32,19 @@ def application() -> Iterator[QApplication]:
 class Screen:
     """A view on ranked rows, and the log behind it."""
 
-    def __init__(self, kind: type[QAbstractItemView] = QListView, *, filtered: bool = False, **options: Any) -> None:
-        self.recommender = Recommender(":memory:")
+    def __init__(
+        self,
+        kind: type[QAbstractItemView] = QListView,
+        *,
+        filtered: bool = False,
+        log: Path | str = ":memory:",
+        **options: Any,
+    ) -> None:
+        self.recommender = Recommender(log)
         self.learner = Learner(self.recommender, idle_ms=0)
         self.failures: list[object] = []
         self.learner.failed.connect(self.failures.append)
-        self.source = Rows([(f"id-{n}", [f"Row {n}", "b"]) for n in range(N_ROWS)])
+        self.source = Rows([(f"id-{n:03}-of-a-row", [f"Row {n}", "b"]) for n in range(N_ROWS)])
         self.model = RankedModel(self.learner, id_role=ID_ROLE, **options)
         self.model.setSourceModel(self.source)
         self.view = kind()
@@ -170,6 +179,18 @@ def test_forgetting_a_row_erases_it_and_says_so(screen: Screen) -> None:
     assert [receipt.status for receipt in receipts] == ["erased"]
     assert item_id not in {event.item_id for event in screen.events()}
     assert screen.model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole) is None
+
+
+def test_no_byte_of_a_forgotten_row_is_left_in_a_file(tmp_path: Path) -> None:
+    screen = Screen(log=tmp_path / "me.db")
+    screen.click(5)
+    assert screen.learner.wait()
+    secret = str(screen.model.item_id(screen.model.index(0, 0)))
+    assert find_traces(tmp_path, [secret])
+    screen.model.forget(screen.model.index(0, 0))
+    screen.close()
+    assert screen.failures == []
+    assert_forgotten(tmp_path, [secret])
 
 
 def test_steering_moves_a_row(screen: Screen) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 import tkinter as tk
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.adapters import needs
 needs.tk()
 
 from recsys import Event, InputError, Recommendation, Recommender, Slate
+from recsys.testing import assert_forgotten, find_traces
 from recsys_tk import Learner, RankedTree
 
 N_ROWS = 60
@@ -42,10 +44,10 @@ def pump(root: tk.Misc, ms: int) -> None:
 class Screen:
     """A window with sixty rows, and the log behind it."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, log: Path | str = ":memory:", **options: Any) -> None:
         self.root = tk.Tk()
         self.root.geometry("300x300+0+0")
-        self.recommender = Recommender(":memory:")
+        self.recommender = Recommender(log)
         self.failures: list[BaseException] = []
         self.learner = Learner(self.root, self.recommender, idle_ms=0, failed=self.failures.append)
         self.tree = RankedTree(self.root, self.learner, **{"clicked": "click", "activated": None, **options})
@@ -163,6 +165,19 @@ def test_forgetting_and_steering(screen: Screen) -> None:
     screen.tree.steer(last, 1.0)
     assert screen.learner.wait()
     assert screen.tree.get_children()[0] == last
+
+
+def test_no_byte_of_a_forgotten_row_is_left_in_a_file(tmp_path: Path) -> None:
+    screen = Screen(log=tmp_path / "me.db")
+    secret = "id-of-what-is-forgotten"
+    screen.tree.insert("", 0, iid=secret, text="A row")
+    screen.settle()
+    screen.press(secret)
+    assert find_traces(tmp_path, [secret])
+    screen.tree.forget_item(secret)
+    assert screen.learner.wait()
+    screen.close()
+    assert_forgotten(tmp_path, [secret])
 
 
 def test_a_ranking_that_fails_is_told_and_the_next_is_asked_for() -> None:
