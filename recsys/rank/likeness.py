@@ -337,9 +337,9 @@ class Likeness:
             1: lambda: each.get(int(lasts[0])) if len(lasts) else None,
             4: lambda: tag_lift(index, rows, fading[_KIND_HALF_LIFE]),
             5: lambda: number_lift(index, rows, fading[_KIND_HALF_LIFE]),
-            7: lambda: _longer(index, rows[longer], fading[_LONGER_HALF_LIFE][longer]),
+            7: lambda: _to_all_of(index, rows[longer], fading[_LONGER_HALF_LIFE][longer]),
             8: lambda: number_lift(index, rows[longer], fading[_SHORT_HALF_LIFE][longer]),
-            9: lambda: _longer(index, rows, fading[_LONG_HALF_LIFE]),
+            9: lambda: _to_all_of(index, rows, fading[_LONG_HALF_LIFE]),
         }
         found = {i: make() if wanted[i] else None for i, make in makers.items()}
         for i, what in found.items():
@@ -405,7 +405,8 @@ class Likeness:
         return self._slot_rows
 
 
-def _longer(index: Index, rows: NDArray[np.intp], weights: Floats) -> Singles | None:
+def _to_all_of(index: Index, rows: NDArray[np.intp], weights: Floats) -> Singles | None:
+    """How alike every row is to some together; None without any."""
     return on_grid(cosines(index, rows, weights)) if len(rows) else None
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from recsys import Event, Recommender
 from recsys.prior import Pack
+from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import write
 from recsys.publish import Hyper, build
 from tests.publish.crowds import N, crowd, name
@@ -96,6 +97,17 @@ def test_features_are_what_the_slow_account_says(path: Path, begins: bool) -> No
                 row = int(pack.rows([item_id])[0])  # how readily people come back is said of nothing else
                 again = float(pack.arrays["again"][row]) if used and row >= 0 else 0.0
                 assert terms["pack_again"].value == again
+
+
+def test_at_the_beginning_of_a_session_a_part_of_the_weights_counts_and_more_of_what_is_near(path: Path) -> None:
+    pack = Pack.load(path)
+    with opened(path) as rec:
+        recorded(rec)
+        for at, part, of_near in ((START + 60 * len(USES), 1.0, 1.0), (START + 86_400, 0.15, 0.6)):
+            weights = {t.feature: t.weight for t in rec.explain(name(0, 4), at=at).terms if t.feature[:5] == "pack_"}
+            for n, feature in enumerate(PACK_FEATURES):
+                kept = {"near": of_near, "level": 1.0, "again": 1.0}.get(feature, part)
+                assert weights[f"pack_{feature}"] == pytest.approx(kept * pack.weights[n]), feature
 
 
 def test_scores_are_the_models_plus_what_the_pack_says(path: Path) -> None:

@@ -200,7 +200,12 @@ def test_the_beginning_of_a_session_goes_by_what_was_read_for_long() -> None:
         rec.record_many([{"item_id": item_id, "at": START + 60.0 * n} for n, item_id in enumerate(used)])
         new = [item["id"] for item in tales if item["id"] not in used]
         assert rec.rank(new, at=START + 60.0 * len(used)).item_ids[0].startswith("kitchen")
-        assert rec.rank(new, at=START + 86_400.0).item_ids[0].startswith("dragon")
+        later = rec.rank(new, at=START + 86_400.0)
+        assert later.item_ids[0].startswith("dragon")
+        with Recommender(":memory:") as other:  # which was not asked within the session
+            other.add(tales)
+            other.record_many([{"item_id": item_id, "at": START + 60.0 * n} for n, item_id in enumerate(used)])
+            assert told(other.rank(new, at=START + 86_400.0)) == told(later)
 
 
 def test_what_is_told_of_the_untouched_is_added_to_each_once() -> None:
