@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from recsys.errors import CheckpointError, CorruptError, StoreError
 from recsys.learn import stages
 from recsys.learn.forest import Forest, Tree, joined
-from recsys.learn.stages import Stage, Verdict
+from recsys.learn.stages import OfPrior, Stage, Verdict
 from recsys.learn.trees import PARAMETERS, Grower
 
 if TYPE_CHECKING:
     from recsys.learn.lessons import Lessons, Window
     from recsys.live import Live
     from recsys.log import Store
+    from recsys.rank.grown import Grown
     from recsys.reports import TreeStats
 
 __all__ = ["Grove", "Growing"]
@@ -94,11 +95,31 @@ class Grove:
         self._growing: Growing | None = None
         self._busy = False
         self._verdict: Verdict | None = None
+        self._of_prior: tuple[tuple[int, int], OfPrior] | None = None
 
-    def serving(self, store: Store, live: Live) -> Forest | None:
-        """Give the trees that join the score now; None while the linear model serves alone."""
+    def serving(self, store: Store, live: Live) -> Grown | None:
+        """Give the trees that join the score now; None while the linear model serves alone.
+
+        Own trees go on from those of the prior, so they serve only beside these.
+        """
+        given = live.state.trees
+        if given is not None and not self.of_prior(live).serves:
+            return None
         found = self.verdict(store, live)
-        return self._stages[found.stage].forest if found.serves else None
+        own = self._stages[found.stage].forest if found.serves else None
+        if given is None and own is None:
+            return None
+        from recsys.rank.grown import Grown
+
+        return Grown(given, own)
+
+    def of_prior(self, live: Live) -> OfPrior:
+        """Say whether the trees of the prior serve, and why."""
+        lessons = _lessons(live)
+        at = live.version, stages.newest(lessons.n)
+        if self._of_prior is None or self._of_prior[0] != at:
+            self._of_prior = at, stages.of_prior(lessons)
+        return self._of_prior[1]
 
     def verdict(self, store: Store, live: Live) -> Verdict:
         """Say which model serves and why, as of the newest stage that is complete."""
@@ -137,7 +158,7 @@ class Grove:
 
     def counted(self, store: Store, live: Live) -> TreeStats:
         """Say which model serves and why. O(stages), the first time O(lessons)."""
-        from recsys.reports import Metric, TreeStage, TreeStats
+        from recsys.reports import Metric, PackTrees, TreeStage, TreeStats
 
         why = self.verdict(store, live)
         history = []
@@ -145,8 +166,13 @@ class Grove:
             held = evidence[:, ~np.isnan(evidence[0])].astype(np.float64)
             means = held.mean(axis=1).tolist() if held.shape[1] else (0.0, 0.0, 0.0)
             history.append(TreeStage(number, held.shape[1], *means))
+        given, of_prior = live.state.trees, None
+        if given is not None:
+            prior = self.of_prior(live)
+            gain = Metric(prior.gain, prior.low, prior.high)
+            of_prior = PackTrees(prior.serves, given.n_trees, prior.n_lessons, prior.linear, prior.both, gain)
         return TreeStats(
-            serves=why.serves,
+            serves=why.serves and (of_prior is None or of_prior.serves),
             stage=why.stage,
             growing=self.missing(store, live),
             n_trees=self._stages[why.stage].forest.n_trees if why.stage else 0,
@@ -157,6 +183,7 @@ class Grove:
             both=why.both,
             gain=Metric(why.gain, why.low, why.high),
             history=tuple(history),
+            pack=of_prior,
         )
 
     def finding(self, store: Store, live: Live) -> tuple[str, str, str]:

@@ -26,11 +26,11 @@ from recsys.types import Context, Event, Item, Slate, Wanted
 
 if TYPE_CHECKING:
     from recsys.learn.content import Embed
-    from recsys.learn.forest import Forest
     from recsys.log import Store
     from recsys.log.deletion import Deleted
     from recsys.prior import Pack
     from recsys.rank.candidates import Pool
+    from recsys.rank.grown import Grown
     from recsys.rank.rules import Rules
     from recsys.reports import Counterfactual, Evaluation, Explanation, Finding, Profile, Receipt, Stats
 
@@ -418,10 +418,10 @@ class Recommender(Duties):
             knowledge=self._knowledge,
             likeness=self._catalogue.likeness(self._embedder),
             rules=rules,
-            forest=self._forest(),
+            grown=self._grown(),
         )
 
-    def _forest(self) -> Forest | None:
+    def _grown(self) -> Grown | None:
         """Give the trees that join the score; None where the linear model serves alone."""
         return None if self._grove is None else self._grove.serving(self._store, self._live)
 
@@ -475,7 +475,7 @@ class Recommender(Duties):
             state, pool = self._live.state, self._everything((), None, question[0])
             like = self._catalogue.likeness(self._embedder)
             return explanation(
-                state, self._catalogue, pool, question, wanted, events, self._knowledge, like, self._forest()
+                state, self._catalogue, pool, question, wanted, events, self._knowledge, like, self._grown()
             )
 
     def profile(self) -> Profile:

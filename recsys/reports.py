@@ -313,6 +313,34 @@ class TreeStage:
 
 
 @dataclass(frozen=True, slots=True)
+class PackTrees:
+    """Whether the trees that came with a pack join the score, and how they fared on the own log.
+
+    Parameters
+    ----------
+    serves : bool
+        Until they were worse than none, by a standard error, over the last 1,024 choices; and again when they no longer
+        are.
+    n_trees : int
+    n_choices : int
+        Choices that were judged, before anything was learnt from them.
+    linear, both : float
+        Mean NDCG@10 without and with them over these choices.
+    gain : Metric
+        The difference with its interval; all 0 while too little is known.
+
+    Stability: provisional
+    """
+
+    serves: bool
+    n_trees: int
+    n_choices: int
+    linear: float
+    both: float
+    gain: Metric
+
+
+@dataclass(frozen=True, slots=True)
 class TreeStats:
     """Which model serves, with ``Settings(trees=True)``, and why.
 
@@ -336,6 +364,8 @@ class TreeStats:
         What the sum has over the linear model, with its interval; all 0 while too little is known.
     history : tuple of TreeStage
         The stages that were judged, oldest first.
+    pack : PackTrees or None
+        The trees that a pack brought; None where there are none.
 
     Stability: provisional
     """
@@ -351,6 +381,7 @@ class TreeStats:
     both: float
     gain: Metric
     history: tuple[TreeStage, ...]
+    pack: PackTrees | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["basis", "decode", "encode"]
 
 _MAGIC: Final = b"RSCK"
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _DIGEST_BYTES: Final = 32
 # The arrays of the lessons: whether there is one entry a candidate, or one a lesson; and the kind of numbers.
 _LESSONS: Final = (
     (True, "u1"),
+    (True, "<f4"),
     (True, "<f4"),
     (True, "<f4"),
     (False, "<i2"),

@@ -127,6 +127,7 @@ class State:
         "shares",
         "slates",
         "steers",
+        "trees",
         "weight",
     )
 
@@ -135,6 +136,7 @@ class State:
         self.choices = tuple(map(ChoiceModel, prior.w0, prior.precision0))
         self.instant: Instant | None = None
         self.lessons = Lessons() if settings.trees else None
+        self.trees = prior.trees if settings.trees else None
         self.weight = settings.weight
         self.choice_set_size = settings.choice_set_size
         self.shares = _shares(settings.choice_set_size)
@@ -216,11 +218,29 @@ def learn_pending(state: State) -> None:
             model, given = state.choices[number], (features[:, begin:end], sizes, targets, weights)
             offsets = np.array(_offsets(some))
             if state.lessons is not None:
-                state.lessons.add(*given, offsets, utilities(model.w, features[:, begin:end]))
+                _teach(state, state.lessons, given, offsets, utilities(model.w, features[:, begin:end]), sets)
             model.learn(*given, offsets)
             begin = end
     if b.n_waiting:
         b.merge(found, rhythm)
+
+
+def _teach(
+    state: State,
+    lessons: Lessons,
+    given: tuple[NDArray[np.float64], list[int], Sequence[int], Sequence[float]],
+    offsets: NDArray[np.float64],
+    said: NDArray[np.float64],
+    sets: Sequence[Sequence[int]],
+) -> None:
+    """Keep choices as lessons, with what the linear model and the prior's trees said of them."""
+    added = None
+    if state.trees is not None:
+        from recsys.learn.standing import standing
+
+        known = np.array([slot for slots in sets for slot in slots]) != 0
+        added = state.trees.scores(standing(given[0], said, known, np.array(given[1])))
+    lessons.add(*given, offsets, said, added)
 
 
 def regime(question: Question) -> int:

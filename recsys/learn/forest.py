@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from recsys.learn.features import N_FEATURES
 from recsys.learn.lessons import levels_of
 
-__all__ = ["LEAVES", "NODES", "Arrays", "Forest", "Tree", "joined"]
+__all__ = ["LEAVES", "MOST_LEAVES", "NODES", "Arrays", "Forest", "Tree", "joined"]
 
-LEAVES: Final = 4  # of a tree, at most
+LEAVES: Final = 4  # of a tree that is grown here, at most
 NODES: Final = LEAVES - 1
-_WAYS: Final = 1 << LEAVES  # in which leaves can be struck out
+MOST_LEAVES: Final = 8  # of any tree: a bit each
 # The leftmost leaf that is not struck out; there is always one.
-_LEFTMOST: Final = np.array([min((~gone & -~gone).bit_length() - 1, LEAVES - 1) for gone in range(_WAYS)])
+_LEFTMOST: Final = np.array(
+    [min((~gone & -~gone).bit_length() - 1, MOST_LEAVES - 1) for gone in range(1 << MOST_LEAVES)]
+)
 
 
 class Tree(NamedTuple):
@@ -47,14 +49,14 @@ class Tree(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """Trees as arrays; a node that a smaller tree lacks is all zeros.
+    """Trees of at most ``l`` leaves as arrays; a node that a smaller tree lacks is all zeros.
 
     Parameters
     ----------
-    feature, threshold : arrays of uint8, shape (t, NODES)
-    left, right : arrays of int8, shape (t, NODES)
-    value : array of float64, shape (t, NODES)
-    leaf : array of float64, shape (t, LEAVES)
+    feature, threshold : arrays of uint8, shape (t, l - 1)
+    left, right : arrays of int8, shape (t, l - 1)
+    value : array of float64, shape (t, l - 1)
+    leaf : array of float64, shape (t, l)
     """
 
     feature: NDArray[np.uint8]
@@ -65,8 +67,8 @@ class Arrays(NamedTuple):
     leaf: NDArray[np.float64]
 
 
-# What walking the trees gives: what each inner node strikes out, (t, NODES); which leaf comes where from the left,
-# (t, LEAVES); and what each feature has of each of those, (t, LEAVES, N_FEATURES).
+# What walking the trees gives: what each inner node strikes out, (t, l - 1); which leaf comes where from the left,
+# (t, l); and what each feature has of each of those, (t, l, n_features).
 Walked = tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.float64]]
 
 
@@ -79,6 +81,8 @@ class Forest:
         Of ``t`` trees, each with an inner node at least.
     walked : tuple of arrays, optional
         What walking them gives, where it is known.
+    n_features : int
+        Of the levels that they test.
 
     Raises
     ------
@@ -88,11 +92,12 @@ class Forest:
     Stability: provisional
     """
 
-    def __init__(self, arrays: Arrays, walked: Walked | None = None) -> None:
+    def __init__(self, arrays: Arrays, walked: Walked | None = None, *, n_features: int = N_FEATURES) -> None:
         self.arrays = arrays
+        self.n_features = n_features
         feature, threshold, leaf = arrays.feature, arrays.threshold, arrays.leaf
-        self.n_trees = len(feature)
-        if feature.size and int(feature.max()) >= N_FEATURES:
+        self.n_trees, self.n_leaves = leaf.shape
+        if feature.size and int(feature.max()) >= n_features:
             raise ValueError("a feature that there is not")
         self.walked = self._all_walked() if walked is None else walked
         struck, place, parts = self.walked
@@ -100,49 +105,49 @@ class Forest:
         self._feature = feature.T.ravel().astype(np.intp)
         self._threshold = threshold.T.reshape(-1, 1)
         self._struck = struck.T.reshape(-1, 1)
-        self._begin = np.arange(0, self.n_trees * _WAYS, _WAYS)[:, None]
+        self._ways = 1 << self.n_leaves  # in which leaves can be struck out
+        self._begin = np.arange(0, self.n_trees * self._ways, self._ways)[:, None]
         held = np.take_along_axis(leaf, place, axis=1)
-        self._values = held[:, _LEFTMOST].ravel()  # by the leaves that are struck out
-        self._parts = parts[:, _LEFTMOST].reshape(-1, N_FEATURES)
+        self._values = held[:, _LEFTMOST[: self._ways].clip(max=self.n_leaves - 1)].ravel()  # by what is struck out
+        self._first = np.arange(0, self.n_trees * self.n_leaves, self.n_leaves)[:, None]
+        self._parts = parts.reshape(-1, n_features)
         # What the trees can add at most, over what they add at least.
         self.spread = float((held.max(axis=1) - held.min(axis=1)).sum()) if self.n_trees else 0.0
 
     @classmethod
-    def of(cls, trees: Sequence[Tree]) -> Forest:
-        """Put trees into arrays."""
+    def of(cls, trees: Sequence[Tree], *, n_leaves: int = LEAVES, n_features: int = N_FEATURES) -> Forest:
+        """Put trees of so many leaves, at most, into arrays."""
         t = len(trees)
-        small, signed = np.zeros((2, t, NODES), np.uint8), np.zeros((2, t, NODES), np.int8)
-        value, leaf = np.zeros((t, NODES)), np.zeros((t, LEAVES))
+        small, signed = np.zeros((2, t, n_leaves - 1), np.uint8), np.zeros((2, t, n_leaves - 1), np.int8)
+        value, leaf = np.zeros((t, n_leaves - 1)), np.zeros((t, n_leaves))
         for row, tree in enumerate(trees):
             n = len(tree.feature)
             small[:, row, :n], signed[:, row, :n] = tree[:2], tree[2:4]
             value[row, :n], leaf[row, : n + 1] = tree.value, tree.leaf
-        return cls(Arrays(small[0], small[1], signed[0], signed[1], value, leaf))
+        return cls(Arrays(small[0], small[1], signed[0], signed[1], value, leaf), n_features=n_features)
 
     @property
     def size_bytes(self) -> int:
         """How many bytes the arrays have."""
         return sum(one.nbytes for one in self.arrays)
 
-    def leaves(self, levels: NDArray[np.uint8]) -> NDArray[np.intp]:
-        """Give where each candidate ends in each tree, shape (t, n), as an index into what all trees hold. O(t n).
+    def struck(self, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Give which leaves of each tree each candidate's failed tests strike out, shape (t, n), as bits. O(t n).
 
-        ``levels`` has the shape (N_FEATURES, n).
+        ``levels`` has the shape (n_features, n).
         """
         fails = levels.take(self._feature, axis=0) > self._threshold
         struck = fails.view(np.uint8)
         struck *= self._struck
-        t = self.n_trees
-        gone = struck[:t] | struck[t : 2 * t]
-        gone |= struck[2 * t :]
-        reached: NDArray[np.intp] = gone + self._begin
-        return reached
+        by_node = struck.reshape(self.n_leaves - 1, self.n_trees, levels.shape[1])
+        gone: NDArray[np.uint8] = np.bitwise_or.reduce(by_node, axis=0)
+        return gone
 
     def scores(self, levels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Give the sum of the trees for each candidate, shape (n,): what LightGBM calls the raw score."""
         if levels.shape[1] == 1:  # one column would be summed in another order
             return self.scores(np.repeat(levels, 2, axis=1))[:1]
-        given: NDArray[np.float64] = np.add.reduce(self._values.take(self.leaves(levels)), axis=0)
+        given: NDArray[np.float64] = np.add.reduce(self._values.take(self.struck(levels) + self._begin), axis=0)
         return given
 
     def of_features(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,24 +155,29 @@ class Forest:
         return self.scores(levels_of(features))
 
     def contributions(self, levels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Give what each feature adds to each candidate's score, shape (N_FEATURES, n).
+        """Give what each feature adds to each candidate's score, shape (n_features, n).
 
-        A candidate's sum and what all roots have together are its score. O(t n N_FEATURES).
+        A candidate's sum and what all roots have together are its score. O(t n n_features).
         """
-        given: NDArray[np.float64] = np.add.reduce(self._parts.take(self.leaves(levels), axis=0), axis=0).T
+        given: NDArray[np.float64] = np.add.reduce(self._parts.take(self._places(levels), axis=0), axis=0).T
         return given
 
     def average(self, levels: NDArray[np.uint8], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the weighted sum of the candidates' contributions, shape (N_FEATURES,). O(t n)."""
-        reached = self.leaves(levels)
-        times = np.bincount(reached.ravel(), np.tile(weights, self.n_trees), len(self._values))
+        """Give the weighted sum of the candidates' contributions, shape (n_features,). O(t n)."""
+        reached = self._places(levels)
+        times = np.bincount(reached.ravel(), np.tile(weights, self.n_trees), len(self._parts))
         given: NDArray[np.float64] = times @ self._parts
         return given
 
+    def _places(self, levels: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Give which leaf each candidate reaches in each tree, counted from the left over all trees, shape (t, n)."""
+        reached: NDArray[np.intp] = _LEFTMOST.take(self.struck(levels)).clip(max=self.n_leaves - 1) + self._first
+        return reached
+
     def _all_walked(self) -> Walked:
-        struck = np.zeros((self.n_trees, NODES), np.uint8)
-        place = np.zeros((self.n_trees, LEAVES), np.intp)
-        parts = np.zeros((self.n_trees, LEAVES, N_FEATURES))
+        struck = np.zeros((self.n_trees, self.n_leaves - 1), np.uint8)
+        place = np.zeros((self.n_trees, self.n_leaves), np.intp)
+        parts = np.zeros((self.n_trees, self.n_leaves, self.n_features))
         for t in range(self.n_trees):
             self._walk(t, struck[t], place[t], parts[t])
         return struck, place, parts
@@ -186,7 +196,8 @@ class Forest:
                 return 1 << (len(placed) - 1)
             both = []
             for child in (left[node], right[node]):
-                if not (node < child < NODES or (-LEAVES <= child < 0 and len(placed) < LEAVES)):
+                inner = node < child < self.n_leaves - 1
+                if not (inner or (-self.n_leaves <= child < 0 and len(placed) < self.n_leaves)):
                     raise ValueError("no tree")
                 theirs = leaf[~child] if child < 0 else value[child]
                 both.append(visit(child, theirs, [*path, (feature[node], theirs - worth)]))
@@ -206,4 +217,4 @@ def joined(one: Forest, other: Forest) -> Forest:
         np.concatenate((place, place_then)),
         np.concatenate((parts, parts_then)),
     )
-    return Forest(Arrays(*(np.concatenate(pair) for pair in pairs)), walked)
+    return Forest(Arrays(*(np.concatenate(pair) for pair in pairs)), walked, n_features=one.n_features)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.learn.features import FEATURES, N_FEATURES
 
-__all__ = ["GRID", "KEPT", "LEVELS", "WIDEST", "Lessons", "Window", "levels_of"]
+__all__ = ["GRID", "KEPT", "LEVELS", "SPANS", "WIDEST", "Lessons", "Window", "levels_of"]
 
 KEPT: Final = 2_688  # lessons: what every stage of the trees that may be needed was grown from (recsys.learn.stages)
 WIDEST: Final = 32  # candidates of one lesson; of more, the one decided on and others at equal distances
@@ -34,10 +34,9 @@ _SPANS: Final = {
     "due": (-6.0, 0.5),
     "overdue": (-4.2, 4.2),
 }
+SPANS: Final = tuple(_SPANS.get(feature.name, _LOG_COUNT) for feature in FEATURES)
 # The least value and the width of a level of each feature, shape (2, N_FEATURES).
-GRID: Final = np.array(
-    [(low, (high - low) / LEVELS) for low, high in (_SPANS.get(feature.name, _LOG_COUNT) for feature in FEATURES)]
-).T
+GRID: Final = np.array([(low, (high - low) / LEVELS) for low, high in SPANS]).T
 _LEAST: Final = GRID[0][:, None]
 _PER_UNIT: Final = 1.0 / GRID[1][:, None]
 
@@ -48,8 +47,9 @@ class Window(NamedTuple):
     Parameters
     ----------
     levels : array of uint8, shape (n, N_FEATURES)
-    utilities, offsets : arrays of float32, shape (n,)
-        What the linear model said before it learnt, and the logarithm of what each candidate stands for.
+    utilities, offsets, given : arrays of float32, shape (n,)
+        What the linear model said before it learnt, the logarithm of what each candidate stands for, and what the trees
+        of the prior added (0 where it has none).
     sizes, targets : arrays of int, shape (m,)
         Candidates of each lesson, and which of them was decided on.
     weights : array of float32, shape (m,)
@@ -61,6 +61,7 @@ class Window(NamedTuple):
     levels: NDArray[np.uint8]
     utilities: NDArray[np.float32]
     offsets: NDArray[np.float32]
+    given: NDArray[np.float32]
     sizes: NDArray[np.intp]
     targets: NDArray[np.intp]
     weights: NDArray[np.float32]
@@ -75,12 +76,12 @@ class Window(NamedTuple):
         """Give the lessons from ``begin`` up to before ``end``, by their place in this window. No copy."""
         edges = np.concatenate(([0], self.sizes.cumsum()))
         rows, some = slice(int(edges[begin]), int(edges[end])), slice(begin, end)
-        return Window(*(one[rows] for one in self[:3]), *(one[some] for one in self[3:]))  # type: ignore[arg-type]
+        return Window(*(one[rows] for one in self[:4]), *(one[some] for one in self[4:]))  # type: ignore[arg-type]
 
     def digest_parts(self) -> list[bytes]:
         """Give all of it but the times as bytes, little-endian."""
-        kinds = ("u1", "<f4", "<f4", "<i8", "<i8", "<f4")
-        arrays: tuple[NDArray[Any], ...] = self[:6]
+        kinds = ("u1", "<f4", "<f4", "<f4", "<i8", "<i8", "<f4")
+        arrays: tuple[NDArray[Any], ...] = self[:7]
         return [one.astype(kind).tobytes() for one, kind in zip(arrays, kinds, strict=True)]
 
 
@@ -106,13 +107,18 @@ class Lessons:
         weights: Sequence[float],
         offsets: NDArray[np.float64],
         utilities: NDArray[np.float64],
+        given: NDArray[np.float64] | None = None,
     ) -> None:
-        """Take in a block of choices as :meth:`recsys.learn.choice.ChoiceModel.learn` gets it. O(n d)."""
+        """Take in a block of choices as :meth:`recsys.learn.choice.ChoiceModel.learn` gets it. O(n d).
+
+        ``given`` is what the prior's trees add, None where it has none.
+        """
         counts, at = np.array(sizes, np.intp), np.array(targets, np.intp)
-        columns = (levels_of(features).T, utilities.astype(np.float32), offsets.astype(np.float32))
+        added = np.zeros(len(utilities), np.float32) if given is None else given.astype(np.float32)
+        columns = (levels_of(features).T, utilities.astype(np.float32), offsets.astype(np.float32), added)
         if counts.max() > WIDEST:
             kept, counts, at, more = _thinned(counts, at)
-            columns = (columns[0][kept], columns[1][kept], columns[2][kept] + more)
+            columns = (columns[0][kept], columns[1][kept], columns[2][kept] + more, added[kept])
         times = np.full(len(counts), self.at_us, np.int64)
         levels = np.ascontiguousarray(columns[0])
         self._blocks.append(Window(levels, *columns[1:], counts, at, np.array(weights, np.float32), times))
@@ -153,6 +159,7 @@ class Lessons:
 
 _EMPTY: Final = Window(
     np.zeros((0, N_FEATURES), np.uint8),
+    np.zeros(0, np.float32),
     np.zeros(0, np.float32),
     np.zeros(0, np.float32),
     np.zeros(0, np.intp),

@@ -30,6 +30,7 @@ __all__ = [
     "JUDGED",
     "MOST_TREES",
     "WINDOW",
+    "OfPrior",
     "Stage",
     "Verdict",
     "begins",
@@ -39,8 +40,10 @@ __all__ = [
     "lessons_after",
     "lessons_of",
     "made_from",
+    "ndcg_of",
     "needed",
     "newest",
+    "of_prior",
     "verdict",
 ]
 
@@ -55,6 +58,7 @@ JUDGED: Final = 8  # stages whose trees' answers decide
 _BLOCK: Final = 16  # lessons whose mean difference is taken for one independent number
 _LEAST_BLOCKS: Final = 16
 _CLEAR: Final = 2.5  # standard errors: stages are many, and each is another look
+_WORSE: Final = 1.0  # standard errors below 0 at which the prior's trees stand back
 _DEPTH: Final = 10  # ranks that count
 
 _MAGIC: Final = b"RSTR"
@@ -132,6 +136,7 @@ class Verdict(NamedTuple):
         Whether the trees join the score.
     n_lessons : int
     linear, trees, both : float
+        With the prior's trees, where it has any, "linear" is the sum of both.
     gain, low, high : float
         What the sum has over the linear model, with its interval; 0 without enough to tell.
     """
@@ -141,6 +146,28 @@ class Verdict(NamedTuple):
     n_lessons: int
     linear: float
     trees: float
+    both: float
+    gain: float
+    low: float
+    high: float
+
+
+class OfPrior(NamedTuple):
+    """Whether the trees of the prior serve, and why: mean NDCG@10 over the lessons that were judged.
+
+    Parameters
+    ----------
+    serves : bool
+    n_lessons : int
+    linear, both : float
+        Without and with them.
+    gain, low, high : float
+        The difference with its interval; 0 without enough to tell.
+    """
+
+    serves: bool
+    n_lessons: int
+    linear: float
     both: float
     gain: float
     low: float
@@ -203,18 +230,27 @@ def made_from(window: Window, before: Stage | None, parameters: Mapping[str, Val
 
 
 def judged(window: Window, forest: Forest) -> NDArray[np.float32]:
-    """Give NDCG@10 of the linear model, the trees and their sum on lessons, shape (3, m); NaN where none can tell.
+    """Give NDCG@10 of the model without the trees, of the trees and of their sum on lessons, shape (3, m).
+
+    Where the prior has trees, they belong to what is without these. NaN where nothing can be said: something was turned
+    down, or what was chosen had never been used.
+    """
+    without = window.utilities.astype(np.float64) + window.given
+    trees = forest.scores(window.levels.T)
+    return ndcg_of(window, (without, trees, without + trees))
+
+
+def ndcg_of(window: Window, models: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
+    """Give NDCG@10 of each model on lessons, shape (n_models, m); NaN where nothing can be said.
 
     The rank is as among all that the candidates stand for: one that was drawn counts as often as that. Ties count half.
-    Nothing can be said where something was turned down, or what was chosen had never been used.
     """
     starts, sizes = window.starts, window.sizes
     chosen = starts + window.targets
     counts = np.where(window.offsets == UNTOUCHED, 0.0, np.exp(window.offsets.astype(np.float64)))
-    linear, trees = window.utilities.astype(np.float64), forest.scores(window.levels.T)
     silent = (window.weights <= 0) | (window.offsets[chosen] == UNTOUCHED)
-    found = np.empty((3, len(sizes)), np.float32)
-    for row, scores in enumerate((linear, trees, linear + trees)):
+    found = np.empty((len(models), len(sizes)), np.float32)
+    for row, scores in enumerate(models):
         own = scores[chosen].repeat(sizes)
         above = counts * ((scores > own) + 0.5 * (scores == own))
         above[chosen] = 0.0
@@ -224,10 +260,38 @@ def judged(window: Window, forest: Forest) -> NDArray[np.float32]:
     return found
 
 
+def of_prior(lessons: Lessons) -> OfPrior:
+    """Say whether the trees of the prior serve: until, on the own choices, they are worse than none. O(lessons).
+
+    Whoever published them showed that they help people who are not in them; so it is for the own log to show that they
+    do not. As of the newest stage, over as many lessons as decide about the own trees.
+    """
+    end = ending(newest(lessons.n)) if newest(lessons.n) else 0
+    window = lessons.window(max(end - JUDGED * EVERY, 0), end)
+    if not end:
+        return OfPrior(True, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    linear = window.utilities.astype(np.float64)
+    every = ndcg_of(window, (linear, linear + window.given)).astype(np.float64)
+    held = every[:, ~np.isnan(every[0])]
+    n_lessons, n_blocks = held.shape[1], held.shape[1] // _BLOCK
+    without, both = held.mean(axis=1).tolist() if n_lessons else (0.0, 0.0)
+    if n_blocks < 2:  # noqa: PLR2004 - an interval takes two
+        return OfPrior(True, n_lessons, without, both, 0.0, 0.0, 0.0)
+    gain, error = _gain(held[1] - held[0], n_blocks)
+    away = _CLEAR * error
+    return OfPrior(gain + _WORSE * error >= 0.0, n_lessons, without, both, gain, gain - away, gain + away)
+
+
+def _gain(differences: NDArray[np.float64], n_blocks: int) -> tuple[float, float]:
+    """Give the mean difference and its standard error, by batch means: blocks in a row are taken as independent."""
+    means = differences[len(differences) - n_blocks * _BLOCK :].reshape(n_blocks, _BLOCK).mean(axis=1)
+    return float(means.mean()), float(means.std(ddof=1)) / math.sqrt(n_blocks)
+
+
 def verdict(number: int, evidence: Sequence[NDArray[np.float32]]) -> Verdict:
     """Say which model serves at a stage, from what :func:`judged` gave for the stages before it, one after another.
 
-    The interval is that of batch means: blocks of lessons in a row, whose means are taken as independent.
+    The interval is that of batch means.
     """
     every = np.concatenate([np.zeros((3, 0), np.float32), *evidence], axis=1).astype(np.float64)
     held = every[:, ~np.isnan(every[0])]
@@ -236,7 +300,6 @@ def verdict(number: int, evidence: Sequence[NDArray[np.float32]]) -> Verdict:
     linear, trees, both = held.mean(axis=1).tolist() if n_lessons else (0.0, 0.0, 0.0)
     if len(evidence) < JUDGED // 2 or n_blocks < _LEAST_BLOCKS:
         return Verdict(number, False, n_lessons, linear, trees, both, 0.0, 0.0, 0.0)
-    differences = (held[2] - held[0])[n_lessons - n_blocks * _BLOCK :].reshape(n_blocks, _BLOCK).mean(axis=1)
-    gain = float(differences.mean())
-    away = _CLEAR * float(differences.std(ddof=1)) / math.sqrt(n_blocks)
+    gain, error = _gain(held[2] - held[0], n_blocks)
+    away = _CLEAR * error
     return Verdict(number, gain - away > 0.0, n_lessons, linear, trees, both, gain, gain - away, gain + away)

@@ -65,6 +65,8 @@ class Grower:
         At least one lesson.
     forest : Forest, optional
         The trees that were grown before, on these lessons or earlier ones.
+    parameters : mapping, optional
+        What :func:`recsys.learn.tree_parameters.checked` gave; at most eight leaves.
 
     Raises
     ------
@@ -74,18 +76,18 @@ class Grower:
     Stability: provisional
     """
 
-    def __init__(self, window: Window, forest: Forest | None) -> None:
+    def __init__(self, window: Window, forest: Forest | None, parameters: Mapping[str, Value] = PARAMETERS) -> None:
         lightgbm = _lightgbm()
         starts, self._sizes = window.starts, window.sizes
         self._starts = starts
         self._chosen = np.zeros(len(window.levels), np.bool_)
         self._chosen[starts + window.targets] = True
         self._weights = window.weights.astype(np.float64)
-        self._scores = window.utilities.astype(np.float64) + window.offsets
+        self._scores = window.utilities.astype(np.float64) + window.given + window.offsets
         self._levels = window.levels.T
         if forest is not None and forest.n_trees:
             self._scores += forest.scores(self._levels)
-        options = {**PARAMETERS, "objective": "custom"}  # the loss is ours: no name of one of LightGBM's
+        options = {**parameters, "objective": "custom"}  # the loss is ours: no name of one of LightGBM's
         data = lightgbm.Dataset(window.levels.astype(np.float32), np.zeros(len(window.levels)), params=options)
         self._booster = lightgbm.Booster(options, data)
         self._n = 0
@@ -98,7 +100,8 @@ class Grower:
         text: str = self._booster.model_to_string(num_iteration=1, start_iteration=self._n)
         self._n += 1
         tree = trees_of(text)[0]
-        self._scores += Forest.of([tree]).scores(self._levels)
+        one = Forest.of([tree], n_leaves=len(tree.leaf), n_features=len(self._levels))
+        self._scores += one.scores(self._levels)
         return tree
 
     def _gradients(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -14,6 +14,8 @@ item to whoever does not know it. What is kept of each:
 * ``liked``: the log odds of its being chosen rather than passed over, less the usual ones;
 * ``again``: the logarithm of how much oftener than usual those who used it use it again;
 * ``near``: which items are used within a few uses of it, and how much oftener than usual.
+
+Besides there may be the prior of the ranker, ``w0`` and ``P0``, and trees that join its score.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import json
 import mmap
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,9 @@ from recsys.learn.features import FEATURE_VERSION
 from recsys.prior.features import MAGIC, PACK_FEATURES
 from recsys.prior.weights import Prior
 from recsys.prior.whole import write_whole
+
+if TYPE_CHECKING:
+    from recsys.learn.forest import Forest
 
 __all__ = ["LASTS", "VERSION", "Pack", "key_of", "write"]
 
@@ -78,6 +83,17 @@ _ARRAYS: Final[Mapping[str, tuple[str, str]]] = {
     "weights_given": ("<f8", "f"),  # for lists that the host gives
 }
 _RANKER: Final[Mapping[str, tuple[str, str]]] = {"w0": ("<f8", "rx"), "P0": ("<f8", "rxx")}
+# Trees of eight leaves, as recsys.learn.forest has them: t trees, v inner nodes, l leaves.
+_TREES: Final[Mapping[str, tuple[str, str]]] = {
+    "tree_feature": ("|u1", "tv"),
+    "tree_threshold": ("|u1", "tv"),
+    "tree_left": ("|i1", "tv"),
+    "tree_right": ("|i1", "tv"),
+    "tree_value": ("<f8", "tv"),
+    "tree_leaf": ("<f8", "tl"),
+}
+_MOST_TREES: Final = 512  # 75 kB
+_LARGEST_VALUE: Final = 1e3  # of a leaf
 
 
 def key_of(item_id: str) -> int:
@@ -102,7 +118,7 @@ class Pack:
     digest : str
         Of the whole file, 32 hexadecimal digits.
     prior : Prior or None
-        The ranker's, where the publisher fitted one.
+        The ranker's, where the publisher fitted one, or trees.
 
     Stability: provisional
     """
@@ -116,7 +132,7 @@ class Pack:
         self.digest = str(header.get("digest", ""))
         self.provenance: Mapping[str, Any] = header.get("provenance", {})
         self.least_people, self.n_people = int(header.get("least_people", 0)), int(header.get("n_people", 0))
-        self.prior = Prior(a["w0"], a["P0"]) if "w0" in a else None
+        self.prior = _prior_of(a)
         self.weights: NDArray[np.float64] = np.array(a["weights"])
         self.weights_given: NDArray[np.float64] = np.array(a["weights_given"])
         self.half_lives: NDArray[np.float64] = a["half_lives"].astype(np.float64)
@@ -170,7 +186,7 @@ def write(
         When the file cannot be written; nothing is left of it.
     """
     _check(arrays)
-    known = {**_ARRAYS, **_RANKER}
+    known = {**_ARRAYS, **_RANKER, **_TREES}
     laid, at = {}, 0
     for name in (name for name in known if name in arrays):
         array = np.ascontiguousarray(arrays[name], known[name][0])
@@ -217,7 +233,7 @@ def _header(view: memoryview) -> tuple[dict[str, Any], int]:
 
 def _arrays(view: memoryview, header: Mapping[str, Any], begin: int) -> dict[str, NDArray[Any]]:
     arrays = {}
-    known = {**_ARRAYS, **_RANKER}
+    known = {**_ARRAYS, **_RANKER, **_TREES}
     try:
         for name, (dtype, shape, at) in header["arrays"].items():
             if dtype != known[name][0] or any(type(n) is not int or n < 0 for n in (at, *shape)):
@@ -229,10 +245,40 @@ def _arrays(view: memoryview, header: Mapping[str, Any], begin: int) -> dict[str
     return arrays
 
 
+def _prior_of(a: Mapping[str, NDArray[Any]]) -> Prior | None:
+    if "w0" not in a and "tree_leaf" not in a:
+        return None
+    start = Prior(a["w0"], a["P0"]) if "w0" in a else Prior.default()
+    return Prior(start.w0, start.covariance, _trees_of(a)) if "tree_leaf" in a else start
+
+
+def _trees_of(a: Mapping[str, NDArray[Any]]) -> Forest:
+    """Read trees, whatever the bytes are: each is walked, and is a tree or refused."""
+    from recsys.learn.forest import MOST_LEAVES, Arrays, Forest
+    from recsys.learn.standing import N_STANDINGS
+
+    given = [a[name].astype(np.dtype(dtype).newbyteorder("=")) for name, (dtype, _) in _TREES.items()]
+    t = len(given[0])
+    shapes = [(t, MOST_LEAVES - 1)] * (len(given) - 1) + [(t, MOST_LEAVES)]
+    if not 0 < t <= _MOST_TREES or [one.shape for one in given] != shapes:
+        raise InputError("the trees of the pack have a wrong shape", field="prior")
+    if not all(np.isfinite(one).all() and np.abs(one).max() <= _LARGEST_VALUE for one in given[-2:]):
+        raise InputError("the trees of the pack are not usable", field="prior")
+    try:
+        return Forest(Arrays(*given), n_features=N_STANDINGS)
+    except ValueError:
+        raise InputError("the trees of the pack are not usable", field="prior") from None
+
+
 def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Hold the arrays against what the module says of them, so that no later look-up can go astray."""
     sizes = {"3": 3, "2": 2, "1": 1, "f": len(PACK_FEATURES)}
-    if not arrays.keys() >= _ARRAYS.keys() or ("w0" in arrays) != ("P0" in arrays):
+    n_of_trees = len(_TREES.keys() & arrays.keys())
+    if (
+        not arrays.keys() >= _ARRAYS.keys()
+        or ("w0" in arrays) != ("P0" in arrays)
+        or n_of_trees not in (0, len(_TREES))
+    ):
         raise InputError("the pack lacks some of its parts", field="prior")
     for name, (_, letters) in _ARRAYS.items():
         dimensions = [letter for letter in letters if letter != "+"]

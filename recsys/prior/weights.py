@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from recsys.digest import blake2b
 from recsys.errors import InputError
 from recsys.learn.choice import REGIMES
 from recsys.learn.features import FEATURE_VERSION, FEATURES, N_FEATURES
+
+if TYPE_CHECKING:
+    from recsys.learn.forest import Forest
 
 __all__ = ["Prior"]
 
@@ -36,6 +40,9 @@ class Prior:
         The means; one for all regimes.
     covariance : array of float64, shape (n_regimes, n_features, n_features) or (n_features, n_features)
         ``P0``: symmetric and positive definite.
+    trees : Forest, optional
+        Of a pack: what other people's choices teach beyond weights, told of how candidates stand beside each other
+        (``recsys.learn.standing``). They join the score with ``Settings(trees=True)``.
 
     Raises
     ------
@@ -49,8 +56,9 @@ class Prior:
     covariance: NDArray[np.float64]
     precision0: NDArray[np.float64]
     digest: str
+    trees: Forest | None
 
-    def __init__(self, w0: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
+    def __init__(self, w0: NDArray[np.float64], covariance: NDArray[np.float64], trees: Forest | None = None) -> None:
         try:
             mean, spread = np.array(w0, np.float64), np.array(covariance, np.float64)
         except (TypeError, ValueError, OverflowError):
@@ -71,7 +79,9 @@ class Prior:
         object.__setattr__(self, "w0", mean)
         object.__setattr__(self, "covariance", spread)
         object.__setattr__(self, "precision0", precision)
-        object.__setattr__(self, "digest", blake2b(mean.tobytes() + spread.tobytes(), digest_size=16).hexdigest())
+        object.__setattr__(self, "trees", trees)
+        parts = [mean.tobytes(), spread.tobytes(), *(one.tobytes() for one in (() if trees is None else trees.arrays))]
+        object.__setattr__(self, "digest", blake2b(b"".join(parts), digest_size=16).hexdigest())
 
     @classmethod
     def default(cls) -> Prior:
@@ -118,7 +128,15 @@ class Prior:
         return cls(w0, covariance)
 
     def dump(self, path: str | os.PathLike[str], provenance: dict[str, object]) -> None:
-        """Write the prior and where it came from as readable JSON; :meth:`load` gives the same numbers to the bit."""
+        """Write the prior and where it came from as readable JSON; :meth:`load` gives the same numbers to the bit.
+
+        Raises
+        ------
+        InputError
+            When it has trees, which only packs hold.
+        """
+        if self.trees is not None:
+            raise InputError("a prior with trees is kept in a pack", field="prior")
         document = {
             "feature_version": FEATURE_VERSION,
             "provenance": provenance,

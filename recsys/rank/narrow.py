@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.gather import Gathered
+from recsys.learn.standing import LEADERS
 from recsys.rank.candidates import Pool
 
 __all__ = ["WIDE", "narrowed"]
@@ -25,27 +26,43 @@ _SLACK: Final = 64 * 2.0**-21 + 32 * 64 * 2.0**-24
 
 
 def narrowed(
-    pool: Pool, gathered: Gathered, features: NDArray[np.float32], w: NDArray[np.float64], k: int, spread: float = 0.0
+    pool: Pool,
+    gathered: Gathered,
+    utilities: NDArray[np.float32],
+    w: NDArray[np.float64],
+    k: int,
+    spread: float = 0.0,
+    leads: NDArray[np.bool_] | None = None,
 ) -> tuple[Pool, Gathered]:
-    """Leave out who cannot be among the ``k`` best, by their features in single precision.
+    """Leave out who cannot be among the ``k`` best, by their utilities ``w·x`` in single precision.
 
-    ``spread`` is how much more what is yet to be added (by trees) may be for one candidate than for another.
+    ``spread`` is how much more what is yet to be added (by trees) may be for one candidate than for another; ``leads``
+    are those, shape (n,), whose leaders are compared with others, and therefore stay.
     Column 0, whose features the untouched items share, always stays, and comes first. O(n).
     """
-    scores = w.astype(np.float32) @ features
     added = pool.added()
-    if added is not None:
-        scores += added.astype(np.float32)
+    scores = utilities if added is None else utilities + added.astype(np.float32)
     allowed = np.ones(len(scores), np.bool_) if pool.allowed is None else pool.allowed
     held = scores[allowed]
     if k < len(held):
         slack = _SLACK * float(np.abs(w).sum() + np.abs(scores).max())
         least = np.partition(held, len(held) - k)[len(held) - k] if k else np.inf
         allowed = allowed & (scores >= least - 2.0 * slack - spread)
-    kept = allowed.nonzero()[0]
+    kept = (allowed if leads is None else allowed | _leaders(utilities, leads, w)).nonzero()[0]
     columns = np.concatenate(([0], kept[kept > 0]))
     offsets = None if pool.offsets is None else pool.offsets[columns]
     slots = columns if isinstance(pool.slots, slice) else pool.slots[columns]
     ids = [pool.ids[column] for column in columns.tolist()]
     told = [one.only(columns) for one in pool.told]
     return Pool(slots, ids, allowed[columns], pool.untouched, offsets, told), gathered.only(columns)
+
+
+def _leaders(utilities: NDArray[np.float32], leads: NDArray[np.bool_], w: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Give who may be among the leaders of a question, shape (n,)."""
+    held = utilities[leads]
+    if len(held) <= LEADERS:
+        return leads
+    least = np.partition(held, len(held) - LEADERS)[len(held) - LEADERS]
+    slack = _SLACK * float(np.abs(w).sum() + np.abs(held).max())
+    near: NDArray[np.bool_] = utilities >= least - 2.0 * slack
+    return near & leads

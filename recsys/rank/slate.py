@@ -18,7 +18,7 @@ from recsys.learn.gather import ask, gather
 from recsys.learn.moment import moment
 from recsys.rank.arrange import Placed, place
 from recsys.rank.candidates import Catalogue, Pool
-from recsys.rank.grown import average_of, said_by
+from recsys.rank.grown import Grown, Heights, may_lead
 from recsys.rank.narrow import WIDE, narrowed
 from recsys.rank.reasons import averages_of, basis
 from recsys.rank.rest import among, places_of
@@ -26,7 +26,6 @@ from recsys.rank.told import Like, Said, Told
 from recsys.types import Context, Event, Recommendation, Slate
 
 if TYPE_CHECKING:
-    from recsys.learn.forest import Forest
     from recsys.rank.knowledge import Knowledge
     from recsys.rank.likeness import Likeness
     from recsys.rank.rules import Rules
@@ -52,7 +51,7 @@ def slate(
     knowledge: Knowledge | None = None,
     likeness: Likeness | None = None,
     rules: Rules | None = None,
-    forest: Forest | None = None,
+    grown: Grown | None = None,
 ) -> Slate:
     """Rank a pool; pure. O(n_candidates + k log k)."""
     n_candidates, means, now = _size(pool), None, moment(*question)
@@ -63,18 +62,22 @@ def slate(
     gathered = gather(state.behaviour, [asked], [pool.slots])
     if not explore and n_best is not None and gathered.columns.shape[1] >= WIDE:
         rough = rough_features_of(gathered)
-        means, spread = _means(pool, rough, forest), 0.0 if forest is None else forest.spread
-        pool, gathered = narrowed(pool, gathered, rough, w, n_best, spread)
+        said_roughly = w.astype(np.float32) @ rough
+        means = _means(pool, rough, grown, None if grown is None else grown.heights(pool, rough, said_roughly))
+        leads = may_lead(pool) if grown is not None and grown.given is not None else None
+        spread = 0.0 if grown is None else grown.spread
+        pool, gathered = narrowed(pool, gathered, said_roughly, w, n_best, spread, leads)
     features = features_of(gathered)
-    scores = _scores(w, pool, features, forest)
+    scores, heights = _scores(w, pool, features, grown)
     if rules is None:
         placed, decided = place(pool, scores, k, explore, seed), _BY_SCORE
     else:
         placed, decided = rules.arranged(pool, scores, k, explore, seed, catalogue.items)
     said = _said(state.behaviour, catalogue, pool, placed, told_averages)
     columns, last_title = [column for _, column, _, _ in placed], _last_title(state, catalogue)
-    averages, grown = means or _means(pool, features, forest)
-    said += _grown(forest, features, grown, columns)
+    averages, of_trees = means or _means(pool, features, grown, heights)
+    if grown is not None and heights is not None:
+        said += grown.said(heights, of_trees, columns)
     why = basis(state.behaviour, pool, features, w, now, columns, last_title, averages, said, decided).reasons
     ranked = [
         Recommendation(item_id, score, position, propensity, catalogue.known(item_id, state.behaviour), why)
@@ -92,7 +95,7 @@ def explanation(
     events: Sequence[Event],
     knowledge: Knowledge | None = None,
     likeness: Likeness | None = None,
-    forest: Forest | None = None,
+    grown: Grown | None = None,
 ) -> Explanation:
     """Explain one item's score among a pool; pure. O(n_candidates)."""
     from recsys.reports import Explanation
@@ -103,13 +106,14 @@ def explanation(
     pool = _with_column(state, pool, item_id)
     pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, begins=begins)
     features = features_of(gather(state.behaviour, [asked], [pool.slots]))
-    scores = _scores(w, pool, features, forest)
+    scores, heights = _scores(w, pool, features, grown)
     column = _column(pool, item_id)
     score = float(scores[column]) + _untouched(pool, column, item_id)
     placed = [(item_id, column, score, 1.0)]
     said = _said(state.behaviour, catalogue, pool, placed, told_averages)
-    last_title, (averages, grown) = _last_title(state, catalogue), _means(pool, features, forest)
-    said += _grown(forest, features, grown, [column])
+    last_title, (averages, of_trees) = _last_title(state, catalogue), _means(pool, features, grown, heights)
+    if grown is not None and heights is not None:
+        said += grown.said(heights, of_trees, [column])
     why = basis(state.behaviour, pool, features, w, now, [column], last_title, averages, said)
     terms = why.terms(0)
     return Explanation(
@@ -125,23 +129,22 @@ def explanation(
 
 
 def _scores(
-    w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64], forest: Forest | None
-) -> NDArray[np.float64]:
-    scores, added = utilities(w, features), pool.added()
-    if forest is not None:
-        scores += forest.of_features(features)
-    return scores if added is None else scores + added
+    w: NDArray[np.float64], pool: Pool, features: NDArray[np.float64], grown: Grown | None
+) -> tuple[NDArray[np.float64], Heights | None]:
+    """Give each column's score, and what the trees looked at."""
+    scores, added, heights = utilities(w, features), pool.added(), None
+    if grown is not None:
+        heights = grown.heights(pool, features, scores)
+        scores = scores + grown.scores(heights)
+    return (scores if added is None else scores + added), heights
 
 
-def _means(pool: Pool, features: Features, forest: Forest | None) -> tuple[Averages, NDArray[np.float64] | None]:
+def _means(
+    pool: Pool, features: Features, grown: Grown | None, heights: Heights | None
+) -> tuple[Averages, list[NDArray[np.float64]]]:
     """Give the means over the candidates: of features and steering, and of what each feature adds in the trees."""
-    return averages_of(pool, features), None if forest is None else average_of(forest, pool, features)
-
-
-def _grown(
-    forest: Forest | None, features: NDArray[np.float64], average: NDArray[np.float64] | None, columns: Sequence[int]
-) -> list[Said]:
-    return [] if forest is None or average is None else [said_by(forest, features, average, columns)]
+    of_trees = [] if grown is None or heights is None else grown.averages(pool, heights)
+    return averages_of(pool, features), of_trees
 
 
 def _with_told(

@@ -192,6 +192,10 @@ _WORDS: Final[Mapping[str, Mapping[bool, Callable[[Evidence], str]]]] = {
     },
     "pinned": {False: lambda _: "the app puts this first"},
     "diversity": {False: lambda _: "it is unlike what stands above it"},
+    "habits": {
+        True: lambda _: "it fits your habits best on the whole",
+        False: lambda _: "others fit your habits better on the whole",
+    },
     "steer": {
         True: lambda _: "you asked for more like this",
         False: lambda _: "you asked for less like this",

@@ -1,0 +1,94 @@
+"""How candidates stand beside the leaders of a question, in small whole numbers: what a pack's trees look at.
+
+What a feature is worth depends on what it competes with: a lift of 5 says much among lifts of 1, and nothing among
+lifts of 9. So each feature is taken as its distance from the best of the *leaders*, the ten candidates of the greatest
+utility ``w·x``; beside these stand the distance of the utility itself from the greatest, and how sure the linear model
+is of its first, ``−log Σ exp(u_j − u_first)`` over the leaders. That carries over from person to person, where the
+features themselves do not. All are rounded down to a grid that is the same for everyone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.learn.features import FEATURES, N_FEATURES
+from recsys.learn.lessons import LEVELS, SPANS
+
+__all__ = ["LEADERS", "N_STANDINGS", "STANDINGS", "standing"]
+
+LEADERS: Final = 10
+_WHOLE: Final = "habits"  # the group of what is said of the score as a whole
+# Their names and groups of reasons: first the features, then what is said of the whole score.
+STANDINGS: Final = (
+    *((f"{feature.name}, beside the best", feature.group) for feature in FEATURES),
+    ("utility, beside the best", _WHOLE),
+    ("how sure the first is", _WHOLE),
+)
+N_STANDINGS: Final = len(STANDINGS)
+
+_widths = [high - low for low, high in SPANS]
+# The least value and the width of a level of each, shape (2, N_STANDINGS): all that lies beyond is alike.
+_GRID: Final = np.array(
+    [(low, (high - low) / LEVELS) for low, high in (*((-w, w / 4) for w in _widths), (-12.0, 0.5), (-2.4, 0.1))]
+).T
+_LEAST: Final = _GRID[0][:, None]
+_PER_UNIT: Final = 1.0 / _GRID[1][:, None]
+_FAR: Final = -1e9  # below every feature and utility
+
+
+def standing(
+    features: NDArray[np.float64] | NDArray[np.float32],
+    utilities: NDArray[np.float64] | NDArray[np.float32],
+    may_lead: NDArray[np.bool_],
+    sizes: NDArray[np.intp],
+) -> NDArray[np.uint8]:
+    """Give how candidates stand, question by question.
+
+    Parameters
+    ----------
+    features : array, shape (N_FEATURES, n)
+    utilities : array, shape (n,)
+        ``w·x``, without what others add.
+    may_lead : array of bool, shape (n,)
+        Who may be among the leaders: not what stands for everything untouched.
+    sizes : array of int, shape (m,)
+        Candidates of each question, one after another; above 0.
+
+    Returns
+    -------
+    array of uint8, shape (N_STANDINGS, n)
+        0 to 254. Where nobody may lead, all stand alike. O(n (N_FEATURES + log n)).
+    """
+    starts = sizes.cumsum() - sizes
+    held = np.where(may_lead, utilities, _FAR)
+    leads = may_lead & (held >= _least(held, starts, sizes).repeat(sizes))
+    out = np.empty((N_STANDINGS, len(held)))
+    best = np.maximum.reduceat(np.where(leads, features, _FAR), starts, axis=1)
+    first = np.maximum.reduceat(held, starts)
+    np.subtract(features, best.repeat(sizes, axis=1), out=out[:N_FEATURES])
+    behind = np.subtract(utilities, first.repeat(sizes), out=out[N_FEATURES])
+    odds = np.exp(np.minimum(behind, 0.0)) * leads
+    with np.errstate(divide="ignore"):
+        out[-1] = -np.log(np.add.reduceat(odds, starts)).repeat(sizes)
+    if not (first > _FAR).all():
+        out[:, (first <= _FAR).repeat(sizes)] = 0.0
+    out -= _LEAST
+    out *= _PER_UNIT
+    np.maximum(out, 0.0, out=out)
+    np.minimum(out, LEVELS - 1.0, out=out)
+    found: NDArray[np.uint8] = out.astype(np.uint8)
+    return found
+
+
+def _least(held: NDArray[Any], starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[Any]:
+    """Give the utility of the last leader of each question, shape (m,)."""
+    if len(sizes) == 1:
+        n = len(held)
+        return (
+            np.partition(held, n - LEADERS)[n - LEADERS : n - LEADERS + 1] if n > LEADERS else held.min(keepdims=True)
+        )
+    order = np.lexsort((-held, np.arange(len(sizes)).repeat(sizes)))
+    return held[order[starts + np.minimum(sizes, LEADERS) - 1]]
