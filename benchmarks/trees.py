@@ -39,6 +39,7 @@ from recsys.learn.gather import ask, gather
 from recsys.learn.lessons import levels_of
 from recsys.learn.moment import moment
 from recsys.learn.stages import Stage, Verdict
+from recsys.learn.standing import standing
 from recsys.learn.trees import PARAMETERS, Grower
 from recsys.prior import Prior
 from recsys.recommender import Recommender
@@ -73,6 +74,7 @@ class Core:
         self.evidence: dict[int, NDArray[np.float32]] = {}
         self.verdict = Verdict(0, serves=False, n_lessons=0, linear=0, trees=0, both=0, gain=0, low=0, high=0)
         self.verdicts: list[Verdict] = []
+        self.pack_serves = True  # where the prior has trees
         self.n_asked = self.n_served = 0
 
     def learn(self, event: Event) -> None:
@@ -97,6 +99,8 @@ class Core:
             shown = [self.evidence[n] for n in range(max(number - stages.JUDGED, 1), number)]
             self.verdict = stages.verdict(number, shown)
             self.verdicts.append(self.verdict)
+            if self.state.trees is not None:
+                self.pack_serves = stages.of_prior(lessons).serves
 
     def scores(self, event: Event, candidates: Sequence[str], which: str) -> NDArray[np.float64]:
         b = self.state.behaviour
@@ -104,12 +108,19 @@ class Core:
         question = ask(b, moment(event.at_us, event.offset_min, event.context))
         features = features_of(gather(b, [question], [slots.astype(np.intp)]))
         found = utilities(self.state.choices[regime(question)].w, features)
+        given = self.state.trees
+        without = which == _LINEAR or (which == _GATED and not self.pack_serves)
+        own = bool(self.stages) and not without and (which == _ALWAYS or self.verdict.serves)
         if which == _GATED:
             self.n_asked += 1
-            self.n_served += self.verdict.serves
-        if self.stages and (which == _ALWAYS or (which == _GATED and self.verdict.serves)):
-            found = found + self.stages[len(self.stages)].forest.of_features(features)
-        return found[of_item]
+            self.n_served += own or (given is not None and not without)
+        sizes = np.array([len(slots)])
+        added = np.zeros(len(slots))
+        if given is not None and not without:
+            added += given.scores(standing(features, found, slots != 0, sizes))
+        if own:
+            added += self.stages[len(self.stages)].forest.of_features(features)
+        return (found + added)[of_item]
 
 
 class _View:

@@ -79,7 +79,8 @@ def _show_profile(terminal: Terminal, profile: Profile, stats: Stats) -> None:
 
 
 def _show_trees(terminal: Terminal, trees: TreeStats) -> None:
-    serving = "the trees join the score" if trees.serves else "the linear model serves alone"
+    alone = trees.pack is None or not trees.pack.serves
+    serving = "the trees join the score" if trees.serves else "the linear model serves" + " alone" * alone
     terminal.heading(f"Trees: {serving}")
     waits = f"; stage {trees.growing} is to be grown" if trees.growing else ""
     terminal.line(f"{trees.n_trees} trees of stage {trees.stage}, {size_text(trees.size_bytes)} in all{waits}")

@@ -33,6 +33,7 @@ _MB = 1_000_000
 @click.option("--passed", multiple=True, metavar="KIND", help="Rows of this kind say what was passed over; repeatable.")
 @click.option("--source", default="", metavar="TEXT", help="Where the logs are from; it is kept in the pack.")
 @click.option("--report", type=NEW_FILE, metavar="HTML", help="A page on what is in the pack and how well it does.")
+@click.option("--trees", is_flag=True, help="Grow trees, too: kept if they help people who did not teach them.")
 @click.option(
     "--dask/--no-dask", default=None, help="Use all processors by Dask; what is large does unless told not to."
 )
@@ -77,6 +78,7 @@ def build_prior_command(
             least_people=options["least_people"],
             told=say,
             judge=report is not None,
+            trees=options["trees"],
             spread=spread,
             progress=progress,
             memory_bytes=memory_mb * _MB,

@@ -186,6 +186,7 @@ def write(
         When the file cannot be written; nothing is left of it.
     """
     _check(arrays)
+    _prior_of(arrays)
     known = {**_ARRAYS, **_RANKER, **_TREES}
     laid, at = {}, 0
     for name in (name for name in known if name in arrays):

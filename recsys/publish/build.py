@@ -22,11 +22,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import InputError
+from recsys.errors import InputError, MissingExtraError
+from recsys.learn.trees import can_grow
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.weights import Prior
 from recsys.publish.again import again_of
 from recsys.publish.counting import ROW, Left, added_items, keys_of, places_of
+from recsys.publish.grown import arrays_of, grown, lived
 from recsys.publish.passed import liked_of
 from recsys.publish.pieces import PIECE_BYTES, Columns, cut, size_of
 from recsys.publish.spread import Here, Progress, Spread, Threads, reduced
@@ -53,6 +55,7 @@ _BUCKET_BYTES: Final = 1 << 25  # of tables, whose people are brought together a
 _RANGE_BYTES: Final = 1 << 26  # of pairs, that are added at once
 _BUCKETS: Final = 1 << 12
 _PAIR_BYTES: Final = 24
+TAUGHT: Final = 2_000  # people on whose choices trees are grown, at most
 _NEVER: Final = 0.5  # uses, of what too few people used and enough passed over
 
 
@@ -145,6 +148,7 @@ class _Plan(NamedTuple):
     hyper: Hyper
     prior: Prior
     judge: bool
+    trees: bool
 
 
 def build(
@@ -155,6 +159,7 @@ def build(
     prior: Prior | None = None,
     told: Callable[[str], None] | None = None,
     judge: bool = False,
+    trees: bool = False,
 ) -> Built:
     """Make a pack from people in memory.
 
@@ -171,6 +176,9 @@ def build(
         Called with a line for each step.
     judge : bool
         Whether to measure the pack's quality, too, for ``evidence``.
+    trees : bool
+        Whether to grow trees on at most 2,000 of these people; they are in the pack if they clearly help others
+        (``recsys.publish.grown``). It takes some minutes, and LightGBM.
 
     Returns
     -------
@@ -182,7 +190,7 @@ def build(
     InputError
         When no item has so many people, or a time is not finite.
     """
-    plan = _plan(Here(), None, None, told, least_people, hyper, prior, judge)
+    plan = _plan(Here(), None, None, told, least_people, hyper, prior, judge, trees)
     rows = _rows_of_people(people)
     return _built(plan, [deal(rows, len(rows), frozenset(["number"]), 1, None)], 1)
 
@@ -198,6 +206,7 @@ def build_from_logs(
     prior: Prior | None = None,
     told: Callable[[str], None] | None = None,
     judge: bool = False,
+    trees: bool = False,
     spread: Spread | None = None,
     progress: Progress | None = None,
     memory_bytes: int = MEMORY_BYTES,
@@ -217,7 +226,7 @@ def build_from_logs(
     passed : sequence of str
         Rows of these kinds are no uses: they say what was turned down, or shown and not chosen. They need
         ``columns.kind``, too.
-    least_people, hyper, prior, told, judge
+    least_people, hyper, prior, told, judge, trees
         As in :func:`build`.
     spread : Spread, optional
         Where the work is done: ``recsys.publish.spread``. None: here for tables up to ``memory_bytes``, in Dask's
@@ -252,7 +261,7 @@ def build_from_logs(
     n_buckets = min(1 << max(-(-size // _BUCKET_BYTES) - 1, 0).bit_length(), _BUCKETS)
     named = columns or Columns()
     with _folder(work, wanted=is_large and chosen.lays) as folder:
-        plan = _plan(chosen, progress, folder, told, least_people, hyper, prior, judge)
+        plan = _plan(chosen, progress, folder, told, least_people, hyper, prior, judge, trees)
         pieces = cut(paths, columns=named, piece_bytes=piece_bytes)
         tasks = [(piece, named, tuple(kinds), tuple(passed), n_buckets, folder) for piece in pieces]
         return _built(plan, chosen.map("reading", read, tasks, plan.progress), n_buckets)
@@ -267,11 +276,14 @@ def _plan(
     hyper: Hyper | None,
     prior: Prior | None,
     judge: bool,  # noqa: FBT001 (private)
+    trees: bool,  # noqa: FBT001 (private)
 ) -> _Plan:
+    if trees and not can_grow():
+        raise MissingExtraError("trees")
     if least_people < 1:
         raise InputError("least_people is a whole number from 1", field="least_people")
     say, step = told or (lambda _: None), progress or (lambda *_: None)
-    return _Plan(spread, step, say, folder, least_people, hyper or Hyper(), prior or Prior.default(), judge)
+    return _Plan(spread, step, say, folder, least_people, hyper or Hyper(), prior or Prior.default(), judge, trees)
 
 
 @contextmanager
@@ -327,6 +339,8 @@ def _built(plan: _Plan, dealt: list[Any], n_buckets: int) -> Built:
     arrays = _packed(mine["key"], share, factors, liked, again) | _packed_near(near, len(mine))
     asked = _asked(plan, whole, mine["key"])
     report, quality = _weighed(plan, arrays, asked)
+    if plan.trees:
+        report |= _trees(plan, whole, arrays)
     n_people, n_aside = sum(who.n_people for who, _, _ in whole), sum(who.n_aside for who, _, _ in whole)
     report |= {
         "items": len(mine),
@@ -448,13 +462,38 @@ def _histories(
 
 def _asked(plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], keys: NDArray[np.uint64]) -> list[Asked]:
     """Fetch the first people by digest that are set aside."""
-    kept, most, tasks = plan.spread.shared(keys.copy()), ASKED, []
-    for who, people, uses in whole:
-        if who.n_aside and most:
-            tasks.append((people, uses, kept, most))
-            most -= min(who.n_aside, most)
-    found = plan.spread.gather(plan.spread.map("fetching who is set aside", ask, tasks, plan.progress))
+    return _fetched(plan, whole, [who.n_aside for who, _, _ in whole], keys, ASKED, "fetching who is set aside")
+
+
+def _fetched(
+    plan: _Plan,
+    whole: Sequence[tuple[Brought, Any, Any]],
+    n_each: Sequence[int],
+    keys: NDArray[np.uint64],
+    most: int,
+    step: str,
+) -> list[Asked]:
+    """Fetch so many people of each bucket, ``most`` in all."""
+    kept, tasks = plan.spread.shared(keys.copy()), []
+    for (_, people, uses), n in zip(whole, n_each, strict=True):
+        if wanted := min(n, most):
+            tasks.append((people, uses, kept, wanted))
+            most -= wanted
+    found = plan.spread.gather(plan.spread.map(step, ask, tasks, plan.progress))
     return [person for some in found for person in some]
+
+
+def _trees(plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Put trees into the arrays if they help; returns what is told of them."""
+    n_each = [who.n_people for who, _, _ in whole]
+    people = _fetched(plan, whole, n_each, arrays["keys"], TAUGHT, "fetching who teaches the trees")
+    prior = Prior(arrays["w0"], arrays["P0"]) if "w0" in arrays else plan.prior
+    forest, report = grown(lived([person.events() for person in people], prior), plan.progress)
+    if forest is not None:
+        arrays |= arrays_of(forest)
+    linear, both = report.get("trees_ndcg", (0.0, 0.0))
+    plan.say(f"trees: {report['trees']} published; NDCG@10 of others {linear:.4f} without, {both:.4f} with")
+    return report
 
 
 def _packed(

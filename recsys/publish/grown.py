@@ -153,7 +153,8 @@ def grown(of: Lived, progress: Progress) -> tuple[Forest | None, dict[str, Any]]
 
 def arrays_of(forest: Forest) -> dict[str, NDArray[Any]]:
     """Give the trees as arrays of a pack."""
-    return {f"tree_{name}": array for name, array in zip(forest.arrays._fields, forest.arrays, strict=True)}
+    named = zip(forest.arrays._fields, forest.arrays, strict=True)
+    return {f"tree_{name}": np.asarray(array) for name, array in named}
 
 
 def _how_many(teaching: Window, judging: Window, progress: Progress) -> tuple[int, Floats]:

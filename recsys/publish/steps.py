@@ -145,9 +145,9 @@ def sequence(who: Part, uses: Part, kept: NDArray[np.uint64], most: int) -> tupl
 
 
 def ask(who: Part, uses: Part, kept: NDArray[np.uint64], most: int) -> list[Asked]:
-    """Give the first people of a bucket that are set aside, so many at most."""
+    """Give the first people of a bucket by their digests, so many at most: who is set aside comes first."""
     (people, over), given = _whole(who, uses), []
-    n = min(int(is_aside(people.places[:, 0]).sum()), most)
+    n = min(len(people.places), most)
     for person, (high, low) in enumerate(people.places[:n].tolist()):
         held: list[NDArray[Any]] = []
         for each in (people, over):
