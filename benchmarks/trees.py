@@ -39,6 +39,7 @@ from recsys.learn.gather import ask, gather
 from recsys.learn.lessons import levels_of
 from recsys.learn.moment import moment
 from recsys.learn.stages import Stage, Verdict
+from recsys.learn.standing import added as of_trees
 from recsys.learn.standing import standing
 from recsys.learn.trees import PARAMETERS, Grower
 from recsys.prior import Prior
@@ -117,7 +118,7 @@ class Core:
         sizes = np.array([len(slots)])
         added = np.zeros(len(slots))
         if given is not None and not without:
-            added += given.scores(standing(features, found, slots != 0, sizes))
+            added += of_trees(given, standing(features, found, slots != 0, sizes), found, sizes)[0]
         if own:
             added += self.stages[len(self.stages)].forest.of_features(features)
         return (found + added)[of_item]

@@ -234,13 +234,13 @@ def _teach(
     sets: Sequence[Sequence[int]],
 ) -> None:
     """Keep choices as lessons, with what the linear model and the prior's trees said of them."""
-    added = None
+    of_trees = None
     if state.trees is not None:
-        from recsys.learn.standing import standing
+        from recsys.learn.standing import added, standing
 
-        known = np.array([slot for slots in sets for slot in slots]) != 0
-        added = state.trees.scores(standing(given[0], said, known, np.array(given[1])))
-    lessons.add(*given, offsets, said, added)
+        known, sizes = np.array([slot for slots in sets for slot in slots]) != 0, np.array(given[1])
+        of_trees, _ = added(state.trees, standing(given[0], said, known, sizes), said, sizes)
+    lessons.add(*given, offsets, said, of_trees)
 
 
 def regime(question: Question) -> int:

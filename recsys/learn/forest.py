@@ -127,6 +127,11 @@ class Forest:
         return cls(Arrays(small[0], small[1], signed[0], signed[1], value, leaf), n_features=n_features)
 
     @property
+    def root(self) -> float:
+        """What all roots have together: what is added before anything is tested."""
+        return float(self.arrays.value[:, 0].sum()) if self.n_trees else 0.0
+
+    @property
     def size_bytes(self) -> int:
         """How many bytes the arrays have."""
         return sum(one.nbytes for one in self.arrays)

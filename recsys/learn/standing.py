@@ -9,7 +9,7 @@ features themselves do not. All are rounded down to a grid that is the same for 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,18 @@ from numpy.typing import NDArray
 from recsys.learn.features import FEATURES, N_FEATURES
 from recsys.learn.lessons import LEVELS, SPANS
 
-__all__ = ["LEADERS", "N_STANDINGS", "STANDINGS", "standing"]
+if TYPE_CHECKING:
+    from recsys.learn.forest import Forest
+
+__all__ = ["LEADERS", "N_STANDINGS", "STANDINGS", "WHOLE", "Standing", "added", "standing"]
 
 LEADERS: Final = 10
-_WHOLE: Final = "habits"  # the group of what is said of the score as a whole
+WHOLE: Final = "habits"  # the group of what is said of the score as a whole
 # Their names and groups of reasons: first the features, then what is said of the whole score.
 STANDINGS: Final = (
     *((f"{feature.name}, beside the best", feature.group) for feature in FEATURES),
-    ("utility, beside the best", _WHOLE),
-    ("how sure the first is", _WHOLE),
+    ("utility, beside the best", WHOLE),
+    ("how sure the first is", WHOLE),
 )
 N_STANDINGS: Final = len(STANDINGS)
 
@@ -39,30 +42,52 @@ _PER_UNIT: Final = 1.0 / _GRID[1][:, None]
 _FAR: Final = -1e9  # below every feature and utility
 
 
+class Standing(NamedTuple):
+    """How the candidates of some questions stand.
+
+    Parameters
+    ----------
+    levels : array of uint8, shape (N_STANDINGS, n)
+        0 to 254. Where nobody may lead, all stand alike.
+    leads : array of bool, shape (n,)
+        Who is among the leaders.
+    known : array of bool, shape (n,)
+        Who is no stand-in for what was never used: trees speak of these alone.
+    """
+
+    levels: NDArray[np.uint8]
+    leads: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
 def standing(
     features: NDArray[np.float64] | NDArray[np.float32],
     utilities: NDArray[np.float64] | NDArray[np.float32],
-    may_lead: NDArray[np.bool_],
+    known: NDArray[np.bool_],
     sizes: NDArray[np.intp],
-) -> NDArray[np.uint8]:
-    """Give how candidates stand, question by question.
+    allowed: NDArray[np.bool_] | None = None,
+) -> Standing:
+    """Compare candidates with the leaders of their question.
 
     Parameters
     ----------
     features : array, shape (N_FEATURES, n)
     utilities : array, shape (n,)
         ``w·x``, without what others add.
-    may_lead : array of bool, shape (n,)
-        Who may be among the leaders: not what stands for everything untouched.
+    known : array of bool, shape (n,)
+        Who is no stand-in for what was never used.
     sizes : array of int, shape (m,)
         Candidates of each question, one after another; above 0.
+    allowed : array of bool, shape (n,), optional
+        Who of the known may lead; None: all.
 
     Returns
     -------
-    array of uint8, shape (N_STANDINGS, n)
-        0 to 254. Where nobody may lead, all stand alike. O(n (N_FEATURES + log n)).
+    Standing
+        O(n (N_FEATURES + log n)).
     """
     starts = sizes.cumsum() - sizes
+    may_lead = known if allowed is None else known & allowed
     held = np.where(may_lead, utilities, _FAR)
     leads = may_lead & (held >= _least(held, starts, sizes).repeat(sizes))
     out = np.empty((N_STANDINGS, len(held)))
@@ -79,8 +104,30 @@ def standing(
     out *= _PER_UNIT
     np.maximum(out, 0.0, out=out)
     np.minimum(out, LEVELS - 1.0, out=out)
-    found: NDArray[np.uint8] = out.astype(np.uint8)
-    return found
+    return Standing(out.astype(np.uint8), leads, known)
+
+
+def added(
+    forest: Forest,
+    stand: Standing,
+    utilities: NDArray[np.float64] | NDArray[np.float32],
+    sizes: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give what trees add to each candidate's score, shape (n,), and what of it is the level, shape (m,).
+
+    What is known is levelled, so that it stays as likely as the linear model has it beside what was never used: with
+    ``t`` for the trees, ``level = −log(Σ exp(u_j + t_j) / Σ exp(u_j))`` over the leaders, and ``t_i + level`` is added;
+    nothing to what was never used. O(n_trees n).
+    """
+    starts = sizes.cumsum() - sizes
+    given = forest.scores(stand.levels)
+    first = np.maximum.reduceat(np.where(stand.leads, utilities, _FAR), starts)
+    odds = np.exp(np.minimum(utilities - first.repeat(sizes), 0.0)) * stand.leads
+    before, after = (np.add.reduceat(one, starts) for one in (odds, odds * np.exp(given)))
+    level = np.zeros(len(sizes))
+    np.log(before, out=level, where=before > 0.0)
+    np.subtract(level, np.log(after, out=np.zeros(len(sizes)), where=after > 0.0), out=level)
+    return (given + level.repeat(sizes)) * stand.known, level
 
 
 def _least(held: NDArray[Any], starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[Any]:

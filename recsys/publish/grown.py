@@ -1,8 +1,8 @@
 """The trees of a pack: what many people's choices teach beyond the weights of the linear model.
 
-Every person's log is lived through with the pack's prior, as on a device, and each choice is kept with how its
-candidates stood beside each other (:mod:`recsys.learn.standing`) and what the linear model said before it learnt.
-Trees are grown on the choices of half of the people, until those of the other half are foreseen no better; they are
+Every person's log is lived through with the pack's prior, as on a device, and each choice of what was used before is
+kept with how all that was used before stood beside each other (:mod:`recsys.learn.standing`) and what the linear model
+said before it learnt. Trees are grown on the choices of half of the people, until those of the other half are foreseen no better; they are
 published, grown anew on all, only if the sum ranks what the other half chose clearly better than the linear model
 alone: the interval, by people drawn anew, lies above 0.
 """
@@ -53,7 +53,7 @@ Floats = NDArray[np.float64]
 
 
 class _Standings(Lessons):
-    """Keeps, of every choice, how the candidates stood."""
+    """Keeps, of every choice of what was used before, how all that was used before stood."""
 
     def add(
         self,
@@ -67,16 +67,23 @@ class _Standings(Lessons):
     ) -> None:
         del given
         counts = np.array(sizes, np.intp)
-        starts = counts.cumsum() - counts
+        starts, at = counts.cumsum() - counts, np.array(targets, np.intp)
         known = np.ones(len(utilities), np.bool_)
         known[starts] = offsets[starts] != LOG_UNTOUCHED
-        levels = np.ascontiguousarray(standing(features, utilities, known, counts).T)
-        said, apart = utilities.astype(np.float32), offsets.astype(np.float32)
-        nothing, times = np.zeros(len(said), np.float32), np.zeros(len(counts), np.int64)
-        kept = np.array(targets, np.intp), np.array(weights, np.float32), times
-        self._blocks.append(Window(levels, said, apart, nothing, counts, *kept))
-        self.n += len(counts)
-        self._n_held += len(counts)
+        levels = standing(features, utilities, known, counts).levels
+        # Only among what is known: the first of a set may stand for all else.
+        n_known = np.add.reduceat(known, starts, dtype=np.intp)
+        told = known[starts + at] & (n_known > 1)
+        rows = known & told.repeat(counts)
+        said, apart = utilities[rows].astype(np.float32), offsets[rows].astype(np.float32)
+        nothing, n = np.zeros(len(said), np.float32), int(told.sum())
+        at -= counts - n_known
+        weight = np.array(weights, np.float32)[told]
+        window = Window(levels.T[rows], said, apart, nothing, n_known[told], at[told], weight, np.zeros(n, np.int64))
+        if n:
+            self._blocks.append(window)
+            self.n += n
+            self._n_held += n
 
 
 class Lived(NamedTuple):

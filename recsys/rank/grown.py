@@ -9,7 +9,7 @@ average candidate still splits exactly, group by group.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,38 @@ from numpy.typing import NDArray
 from recsys.learn.features import FEATURES
 from recsys.learn.forest import Forest
 from recsys.learn.lessons import levels_of
-from recsys.learn.standing import STANDINGS, standing
+from recsys.learn.standing import STANDINGS, WHOLE, Standing, added, standing
 from recsys.rank.candidates import Pool
 from recsys.rank.told import Said
 
-__all__ = ["Grown", "Heights", "may_lead"]
+__all__ = ["Grown", "Heights", "known"]
 
 _OWN: Final = tuple((f"{feature.name}, trees", feature.group) for feature in FEATURES)
-_GIVEN: Final = tuple((f"{name}, trees of the pack", group) for name, group in STANDINGS)
+_GIVEN: Final = (
+    *((f"{name}, trees of the pack", group) for name, group in STANDINGS),
+    ("level, trees of the pack", WHOLE),
+)
 
 
 class Heights(NamedTuple):
-    """What the forests look at: of the pack's how candidates stand, of the own the levels of features."""
+    """What the forests look at, and what follows from it once for all candidates.
 
-    given: NDArray[np.uint8] | None
+    Parameters
+    ----------
+    given : Standing or None
+        For the pack's: how candidates stand.
+    level : float
+        What the pack's add to all that is known, besides what its leaves hold.
+    own : array of uint8, shape (n_features, n), or None
+        For the own: the levels of features.
+    scores : array of float64, shape (n,)
+        What all of them add.
+    """
+
+    given: Standing | None
+    level: float
     own: NDArray[np.uint8] | None
+    scores: NDArray[np.float64]
 
 
 class Grown(NamedTuple):
@@ -42,7 +59,7 @@ class Grown(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """How much more they may add for one candidate than for another."""
+        """How much more they may add for one candidate than for another: the pack's, levelled, no more than unlevelled."""
         return sum(forest.spread for forest in self if forest is not None)
 
     def heights(
@@ -51,44 +68,50 @@ class Grown(NamedTuple):
         features: NDArray[np.float64] | NDArray[np.float32],
         utilities: NDArray[np.float64] | NDArray[np.float32],
     ) -> Heights:
-        """Give what they look at; ``utilities`` are ``w·x`` alone. O(n n_features)."""
-        given = None
+        """Ask them; ``utilities`` are ``w·x`` alone. O(n (n_features + n_trees))."""
+        given, level, own, scores = None, 0.0, None, np.zeros(features.shape[1])
         if self.given is not None:
-            given = standing(features, utilities, may_lead(pool), np.array([features.shape[1]]))
-        return Heights(given, None if self.own is None else levels_of(features))
-
-    def scores(self, heights: Heights) -> NDArray[np.float64] | float:
-        """Give what they add to each candidate's score, shape (n,). O(n_trees n)."""
-        added: NDArray[np.float64] | float = 0.0
-        for forest, levels in zip(self, heights, strict=True):
-            if forest is not None and levels is not None:
-                added = added + forest.scores(levels)
-        return added
+            sizes = np.array([features.shape[1]])
+            given = standing(features, utilities, known(pool), sizes, pool.allowed)
+            scores, (level,) = added(self.given, given, utilities, sizes)
+        if self.own is not None:
+            own = levels_of(features)
+            scores = scores + self.own.scores(own)
+        return Heights(given, float(level), own, scores)
 
     def averages(self, pool: Pool, heights: Heights) -> list[NDArray[np.float64]]:
         """Give of each forest the mean over the candidates of what each feature adds. O(n_trees n)."""
-        found: list[NDArray[np.float64]] = []
-        for forest, levels in zip(self, heights, strict=True):
-            if forest is not None and levels is not None:
-                weights = np.ones(levels.shape[1]) if pool.allowed is None else pool.allowed.astype(np.float64)
-                if pool.untouched:
-                    weights[0] += len(pool.untouched)
-                found.append(forest.average(levels, weights) / max(float(weights.sum()), 1.0))
+        found = list[NDArray[np.float64]]()
+        weights = np.ones(len(heights.scores)) if pool.allowed is None else pool.allowed.astype(np.float64)
+        if pool.untouched:
+            weights[0] += len(pool.untouched)
+        n = max(float(weights.sum()), 1.0)
+        if self.given is not None and heights.given is not None:
+            of_known = weights * heights.given.known
+            whole = (self.given.root + heights.level) * float(of_known.sum())
+            found.append(np.append(self.given.average(heights.given.levels, of_known), whole) / n)
+        if self.own is not None and heights.own is not None:
+            found.append(self.own.average(heights.own, weights) / n)
         return found
 
     def said(self, heights: Heights, averages: Sequence[NDArray[np.float64]], columns: Sequence[int]) -> list[Said]:
         """Give what they say of some columns."""
-        found, at = list[Said](), np.array(columns, np.intp)
-        for forest, levels, told in zip(self, heights, (_GIVEN, _OWN), strict=True):
-            if forest is not None and levels is not None:
-                names, groups = zip(*told, strict=True)
-                parts = forest.contributions(levels[:, at])
-                found.append(Said(names, groups, parts, averages[len(found)], np.ones(len(names))))
-        return found
+        found, at = list[tuple[Any, NDArray[np.float64]]](), np.array(columns, np.intp)
+        if self.given is not None and heights.given is not None:
+            parts = self.given.contributions(heights.given.levels[:, at])
+            whole = np.full(len(at), self.given.root + heights.level)
+            found.append((_GIVEN, np.vstack([parts, whole]) * heights.given.known[at]))
+        if self.own is not None and heights.own is not None:
+            found.append((_OWN, self.own.contributions(heights.own[:, at])))
+        given = []
+        for (told, parts), average in zip(found, averages, strict=True):
+            names, groups = zip(*told, strict=True)
+            given.append(Said(names, groups, parts, average, np.ones(len(names))))
+        return given
 
 
-def may_lead(pool: Pool) -> NDArray[np.bool_]:
-    """Give who others may be compared with: candidates that the log tells of, shape (n,)."""
+def known(pool: Pool) -> NDArray[np.bool_]:
+    """Give which columns the log tells of, shape (n,): the others stand for what was never used."""
     slots = np.arange(len(pool.ids)) if isinstance(pool.slots, slice) else pool.slots
-    known: NDArray[np.bool_] = slots != 0
-    return known if pool.allowed is None else known & pool.allowed
+    told: NDArray[np.bool_] = slots != 0
+    return told

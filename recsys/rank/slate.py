@@ -18,7 +18,7 @@ from recsys.learn.gather import ask, gather
 from recsys.learn.moment import moment
 from recsys.rank.arrange import Placed, place
 from recsys.rank.candidates import Catalogue, Pool
-from recsys.rank.grown import Grown, Heights, may_lead
+from recsys.rank.grown import Grown, Heights, known
 from recsys.rank.narrow import WIDE, narrowed
 from recsys.rank.reasons import averages_of, basis
 from recsys.rank.rest import among, places_of
@@ -64,7 +64,9 @@ def slate(
         rough = rough_features_of(gathered)
         said_roughly = w.astype(np.float32) @ rough
         means = _means(pool, rough, grown, None if grown is None else grown.heights(pool, rough, said_roughly))
-        leads = may_lead(pool) if grown is not None and grown.given is not None else None
+        leads = None
+        if grown is not None and grown.given is not None:
+            leads = known(pool) if pool.allowed is None else known(pool) & pool.allowed
         spread = 0.0 if grown is None else grown.spread
         pool, gathered = narrowed(pool, gathered, said_roughly, w, n_best, spread, leads)
     features = features_of(gathered)
@@ -135,7 +137,7 @@ def _scores(
     scores, added, heights = utilities(w, features), pool.added(), None
     if grown is not None:
         heights = grown.heights(pool, features, scores)
-        scores = scores + grown.scores(heights)
+        scores = scores + heights.scores
     return (scores if added is None else scores + added), heights
 
 

@@ -290,7 +290,7 @@ grove.Grove.verdict = lambda *given: real(*given)._replace(serves=True)
 from tests.properties.trees_world import opened
 rec = opened(Path(sys.argv[1]))
 slate = rec.recommend(5, at=1_800_000_000)
-assert len(slate) == 5 and rec._forest().n_trees
+assert len(slate) == 5 and rec._grown().own.n_trees
 assert rec.maintain(50) is False and rec.maintain(50) is False
 assert sys.modules["lightgbm"] is None
 rec.close()

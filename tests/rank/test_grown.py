@@ -32,19 +32,19 @@ def rec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recommender
         recommender.record_many(lived(450))
         take_steps(recommender, budget_ms=1_000)
         monkeypatch.setattr(Grove, "verdict", lambda *given: verdict(*given)._replace(serves=True))
-        assert recommender._forest() is not None
+        assert recommender._grown() is not None
         yield recommender
 
 
 def test_the_score_is_the_sum_of_both_models(rec: Recommender) -> None:
     ids = [f"item-{n}" for n in range(12)]
-    forest, state = rec._forest(), rec._live.state
-    assert forest is not None
+    grown, state = rec._grown(), rec._live.state
+    assert grown is not None
     linear = score(state, ids, at_us=int(AT * 1e6), offset_min=0, context=CONTEXT)
     found = {r.item_id: r.score for r in rec.rank(ids, at=AT, context=CONTEXT)}
     added = np.array([found[i] for i in ids]) - linear
     assert np.ptp(added) > 0.01, "the trees say something"
-    assert np.ptp(added) <= forest.spread + 3.0  # and titles something too
+    assert np.ptp(added) <= grown.spread + 3.0  # and titles something too
 
 
 @pytest.mark.parametrize("where", ["catalogue", "own candidates"])
