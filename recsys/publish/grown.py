@@ -2,9 +2,9 @@
 
 Every person's log is lived through with the pack's prior, as on a device, and each choice of what was used before is
 kept with how all that was used before stood beside each other (:mod:`recsys.learn.standing`) and what the linear model
-said before it learnt. Trees are grown on the choices of half of the people, until those of the other half are foreseen no better; they are
-published, grown anew on all, only if the sum ranks what the other half chose clearly better than the linear model
-alone: the interval, by people drawn anew, lies above 0.
+said before it learnt. Trees are grown on the choices of half of the people, until those of the other half are foreseen
+no better; they are published, grown anew on all, only if the sum ranks what the other half chose clearly better than
+the linear model alone: the interval, by people drawn anew, lies above 0.
 """
 
 from __future__ import annotations

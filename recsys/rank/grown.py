@@ -59,7 +59,7 @@ class Grown(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """How much more they may add for one candidate than for another: the pack's, levelled, no more than unlevelled."""
+        """How much more they may add for one candidate than for another; levelling makes it no more."""
         return sum(forest.spread for forest in self if forest is not None)
 
     def heights(

@@ -10,9 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from recsys import InputError, Recommender
-from recsys.prior import Pack
+from recsys.learn.forest import Arrays
+from recsys.learn.standing import N_STANDINGS
+from recsys.prior import Pack, Prior
 from recsys.prior.features import PACK_FEATURES
 from recsys.prior.pack import key_of, write
+from tests.learn.standing_world import random_forest
 
 
 def arrays(n: int = 5, d: int = 3, k: int = 2) -> dict[str, NDArray[Any]]:
@@ -109,3 +112,64 @@ def test_a_pack_that_is_not_there_or_is_none(tmp_path: Path) -> None:
     (tmp_path / "text.pack").write_text("no pack")
     with pytest.raises(InputError):
         Recommender(":memory:", prior=tmp_path / "text.pack")
+
+
+def trees(n: int = 7) -> dict[str, NDArray[Any]]:
+    named = zip(Arrays._fields, random_forest(n).arrays, strict=True)
+    return {f"tree_{name}": array for name, array in named}
+
+
+def test_trees_are_read_back_and_make_a_prior(tmp_path: Path) -> None:
+    pack = Pack.load(written(tmp_path / "a.pack", **trees()))
+    assert pack.prior is not None
+    assert pack.prior.trees is not None
+    assert pack.prior.w0.tobytes() == Prior.default().w0.tobytes()
+    levels = np.random.default_rng(0).integers(0, 255, (N_STANDINGS, 20)).astype(np.uint8)
+    assert pack.prior.trees.scores(levels).tobytes() == random_forest(7).scores(levels).tobytes()
+    assert len({pack.prior.digest, Prior.default().digest, Prior(*_fitted(), random_forest(8)).digest}) == 3
+    with pytest.raises(InputError):
+        pack.prior.dump(tmp_path / "prior.json", {})
+    assert not (tmp_path / "prior.json").exists()
+
+
+def _fitted() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return Prior.default().w0, Prior.default().covariance
+
+
+def _worse(name: str, place: tuple[int, int], value: float) -> dict[str, NDArray[Any]]:
+    given = {key: array.copy() for key, array in trees().items()}
+    given[name][place] = value
+    return given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {key: array for key, array in trees().items() if key != "tree_left"},
+        {key: array[:, :3] for key, array in trees().items()},
+        {key: array[:0] for key, array in trees().items()},
+        trees() | {"tree_leaf": trees(6)["tree_leaf"]},
+        trees(600),
+        _worse("tree_leaf", (2, 1), np.nan),
+        _worse("tree_value", (0, 0), np.inf),
+        _worse("tree_leaf", (2, 1), 1e9),
+        _worse("tree_feature", (3, 0), N_STANDINGS),
+        _worse("tree_left", (1, 0), 0),
+        _worse("tree_right", (1, 0), -100),
+    ],
+)
+def test_what_is_no_tree_is_neither_written_nor_read(
+    tmp_path: Path, given: dict[str, NDArray[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError):
+        written(tmp_path / "a.pack", **given)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("recsys.prior.pack._check", lambda _: None)
+    monkeypatch.setattr("recsys.prior.pack._prior_of", lambda _: None)
+    path = written(tmp_path / "a.pack", **given)
+    monkeypatch.undo()
+    before = path.read_bytes()
+    with pytest.raises(InputError):
+        Recommender(tmp_path / "log.db", prior=path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.pack"]
+    assert path.read_bytes() == before
