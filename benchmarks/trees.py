@@ -42,14 +42,17 @@ from recsys.learn.stages import Stage, Verdict
 from recsys.learn.standing import added as of_trees
 from recsys.learn.standing import standing
 from recsys.learn.trees import PARAMETERS, Grower
-from recsys.prior import Prior
+from recsys.prior import Pack, Prior
+from recsys.publish import Hyper, Person, build
 from recsys.recommender import Recommender
 from recsys.settings import Settings
 from recsys.types import Event
 
-__all__ = ["SETS", "Core", "trees_quality", "trees_speed"]
+__all__ = ["OTHERS", "SETS", "Core", "trees_quality", "trees_speed"]
 
 SETS: Final = ("geolife-places", "kypo-shell", "uci-online-retail", "completejourney")
+OTHERS: Final = {"kypo-shell": 1_000, "uci-online-retail": 2_000, "completejourney": 1_000}  # people of a pack, at most
+_ENOUGH: Final = 20  # events of one of them
 _LINEAR, _GATED, _ALWAYS = "linear", "with trees, under the gate", "with trees, always"
 _EVERY: Final = (_LINEAR, _GATED, _ALWAYS)
 _ASIDE_STEP: Final = 3  # as in benchmarks.quality_tables
@@ -139,10 +142,13 @@ class _View:
 
 
 def trees_quality(data: Path | None, *, quick: bool, jobs: int | None = None) -> Result:
-    """Replay the own-log sets with trees and without."""
+    """Replay the own-log sets with trees and without: the own ones, and those of a pack where there are others."""
     rows: list[tuple[Cell, ...]] = []
     notes: list[str] = []
+    of_packs: list[tuple[Cell, ...]] = []
+    notes_of_packs: list[str] = []
     skipped: dict[str, str] = {}
+    work: Callable[[Log, Any], _Replayed] = _replayed
     for name in SETS:
         try:
             logs = load(name, Path() if name in PACKAGES else data_folder(data), limit=2 if quick else None)
@@ -150,22 +156,56 @@ def trees_quality(data: Path | None, *, quick: bool, jobs: int | None = None) ->
         except MissingDataError as missing:
             skipped[name] = str(missing)
             continue
-        work: Callable[[Log, Any], _Replayed] = _replayed
         found = each_log(work, logs, makes, jobs=jobs, label=f"trees, {name}")[name]
         rows += _rows(name, logs, found, notes)
+        if name in OTHERS:
+            prior, told = _prior_of_others(name, data, quick=quick)
+            found = each_log(work, logs, {name: partial(Core, prior)}, jobs=jobs, label=f"a pack's, {name}")[name]  # type: ignore[dict-item]
+            notes_of_packs.append(told)
+            of_packs += _rows(name, logs, found, notes_of_packs)
     if not rows:
         raise MissingDataError("; ".join(skipped.values()))
     columns = ("set and people", "choices", *_EVERY, "gain under the gate", "low", "high", "gain, always", "low",
                "high", "served by the sum [%]", "stages judged", "of them for the sum")  # fmt: skip
     title = "NDCG@10 of what a person chose before, with trees and without"
     notes.append("Intervals: bootstrap over people. Choices of the protocol; new items are a miss for all.")
-    return Result("quality/trees", [Table(title, columns, rows, notes, plot=None)], {"bootstrap": SEED}, quick, skipped)
+    tables = [Table(title, columns, rows, notes, plot=None)]
+    if of_packs:
+        title = "the same, beginning with a pack of other people and its trees"
+        notes_of_packs.append("The linear model has the pack's prior, too. Nobody who is asked is in the pack.")
+        tables.append(Table(title, columns, of_packs, notes_of_packs, plot=None))
+    return Result("quality/trees", tables, {"bootstrap": SEED}, quick, skipped)
 
 
 def _prior(name: str) -> Prior:
     from benchmarks.quality import leave_one_out
 
     return leave_one_out(name)
+
+
+def _prior_of_others(name: str, data: Path | None, *, quick: bool) -> tuple[Prior, str]:
+    """Make a pack of people of the same set whom the benchmark never asks; give its prior and what it was made from."""
+    root = Path() if name in PACKAGES else data_folder(data)
+    asked = {log.user for log in load(name, root)}
+    others = [log for log in load(name, root, every_user=True) if log.user not in asked and len(log.events) >= _ENOUGH]
+    order = np.random.default_rng(SEED).permutation(len(others))[: 50 if quick else OTHERS[name]]
+    people = [
+        Person(log.user, [e.item_id for e in log.events], [e.at_us / 1e6 for e in log.events])
+        for log in (others[i] for i in order.tolist())
+    ]
+    start = _prior(name)
+    # Of the factors, which speak of what is new, nothing is asked here.
+    built = build(people, least_people=5, hyper=Hyper(n_factors=2, epochs=1), prior=start, trees=True)
+    prior = Prior(built.arrays["w0"], built.arrays["P0"]) if "w0" in built.arrays else start
+    told = f"{name}: a pack of {len(people):,} other people; {built.report['trees']} trees"
+    if "trees_gain" in built.report:
+        gain, low, high = built.report["trees_gain"]
+        told += (
+            f", NDCG@10 {gain:+.4f} [{low:+.4f}, {high:+.4f}] on {built.report['trees_people']:,} of them who did not "
+            "teach those that were judged"
+        )
+    of_pack = Pack({**built.arrays, "w0": np.array(prior.w0), "P0": np.array(prior.covariance)}, {}).prior
+    return of_pack or prior, told + "."
 
 
 def _replayed(log: Log, core: Core) -> _Replayed:

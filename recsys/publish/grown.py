@@ -32,20 +32,22 @@ __all__ = ["MOST_TREES", "PARAMETERS", "Lived", "arrays_of", "grown", "lived"]
 PARAMETERS: Final[Mapping[str, Value]] = checked(
     {
         "num_leaves": MOST_LEAVES,
-        "learning_rate": 0.08,
+        "learning_rate": 0.05,
         "min_data_in_leaf": 200,
         "min_sum_hessian_in_leaf": 1.0,
-        "lambda_l2": 5.0,
+        "lambda_l2": 20.0,
         "max_bin": 255,
         "min_data_in_bin": 1,
         "force_col_wise": True,
         "seed": 0,
     }
 )
-MOST_TREES: Final = 160  # 24 kB
-_PATIENCE: Final = 15  # trees that foresee the other half no better
+MOST_TREES: Final = 256  # 38 kB
+_PATIENCE: Final = 20  # trees that foresee the other half no better
 _LESSONS_OF_ONE: Final = 1_000
-_LESSONS: Final = 150_000
+_ROWS: Final = 2_500_000  # candidates of all lessons together
+# Wider choice sets than devices learn from: how candidates stand is to be as it is where everything is ranked.
+_SETTINGS: Final = Settings(choice_set_size=128)
 _LEAST_PEOPLE: Final = 20  # in each half
 
 Progress = Callable[[str, int, int], None]
@@ -104,15 +106,16 @@ def lived(logs: Sequence[Sequence[Event]], prior: Prior) -> Lived:
         Its trees are not asked.
     """
     windows, person = list[Window](), list[NDArray[np.intp]]()
-    most = min(_LESSONS_OF_ONE, max(_LESSONS // max(len(logs), 1), 1))
+    rows_of_one = _ROWS // max(len(logs), 1)
     for number, events in enumerate(logs):
-        state = new_state(prior, Settings())
+        state = new_state(prior, _SETTINGS)
         state.lessons = kept = _Standings()
         fold_all(state, events)
         learn_pending(state)
         if not kept.n:
             continue
         window = kept.window(0, kept.n)
+        most = min(_LESSONS_OF_ONE, max(rows_of_one * kept.n // len(window.levels), 1))
         if kept.n > most:
             window = _some(window, np.linspace(0, kept.n - 1, most).astype(np.intp))
         windows.append(window)

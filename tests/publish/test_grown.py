@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from recsys.cli.app import group
 
 from recsys import MissingExtraError, Recommender, Settings
+from recsys.cli.app import group
 from recsys.learn.forest import MOST_LEAVES
 from recsys.learn.standing import N_STANDINGS
 from recsys.prior import Pack, Prior
