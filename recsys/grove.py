@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import CheckpointError, CorruptError, StoreError
+from recsys.errors import CheckpointError, CorruptError
 from recsys.learn import stages
 from recsys.learn.forest import Forest, Tree, joined
 from recsys.learn.stages import Stage, Verdict
@@ -165,7 +165,8 @@ class Grove:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = self.stages(store, live)
-        if self._damaged:
+        old = range(1, stages.needed(_lessons(live).n).start)  # of no use any more: dropped by the next step
+        if any(number not in old for number in self._damaged):
             return ("warning", "trees", "some are damaged or of another log: call maintain()")
         return ("ok", "trees", f"{len(found)} stages, grown from what the log teaches")
 
@@ -195,6 +196,10 @@ class Grove:
             self._growing = None
             return
         stage = growing.stage
+        sizes = {number: size for number, _, basis, size in store.stages() if basis == growing.basis}
+        if sizes.get(stage.number, 0) > len(growing.blob):  # another process has come further
+            self._growing, self.doubtful = None, True
+            return
         store.save_stage(stage.number, growing.at_us, growing.basis, growing.blob)
         self._refresh(store, live)
         self._stages[stage.number] = stage
@@ -207,8 +212,8 @@ class Grove:
                 self._evidence.pop(number, None)
 
     def give_up(self, *, barren: bool = False) -> None:
-        """Say that a step has come to nothing."""
-        self._busy, self._growing = False, None
+        """Say that a step has come to nothing: what stands in the file is looked at anew."""
+        self._busy, self._growing, self.doubtful = False, None, True
         self.barren = self.barren or barren
 
     def _begun(self, live: Live, number: int) -> Growing:
@@ -234,17 +239,18 @@ class Grove:
         except CorruptError:
             rows, self._damaged = [], [_ALL]
         self._damaged += [number for number, _, basis, _ in rows if basis != live.basis]
-        there, n_damaged = stages.needed(_lessons(live).n), len(self._damaged) if not rows else 0
+        needed, n_damaged = stages.needed(_lessons(live).n), len(self._damaged) if not rows else 0
         for number, _, basis, _ in rows:
             if basis != live.basis:
                 continue
             try:
                 stage = Stage.decode(store.load_stage(number), basis)
             except CheckpointError:
-                n_damaged += 1
-                self._damaged.append(number)
+                if any(number == there for there, *_ in store.stages()):  # not dropped by another process meanwhile
+                    n_damaged += 1
+                    self._damaged.append(number)
                 continue
-            if stage.number == number and number in there and self._fits(live, stage):
+            if stage.number == number and number in needed and self._fits(live, stage):
                 self._stages[number] = stage
             else:
                 self._damaged.append(number)
@@ -262,9 +268,9 @@ class Grove:
         return stage.made_from == _made_from(stages.lessons_of(lessons, number), before)
 
     def _drop(self, store: Store) -> None:
-        damaged, self._damaged = self._damaged, []
-        with suppress(StoreError):
-            store.drop_stages(None if _ALL in damaged else damaged)
+        with suppress(CorruptError):
+            store.drop_stages(None if _ALL in self._damaged else self._damaged)
+        self._damaged = []
 
 
 def _made_from(window: Window, before: Stage | None) -> bytes:
