@@ -18,8 +18,9 @@ import pytest
 
 from recsys import Recommender, grove
 from recsys.learn import lessons, stages, trees
+from tests.properties.needles import samples
 
-__all__ = ["grow", "needs_trees", "small_trees", "stages_in"]
+__all__ = ["grow", "needs_trees", "numbers_in", "pieces", "small_trees", "stages_in"]
 
 needs_trees = pytest.mark.skipif(find_spec("lightgbm") is None, reason="LightGBM is not installed (the extra: trees)")
 
@@ -66,6 +67,21 @@ def grow(rec: Recommender, budget_ms: float = 1_000.0) -> int:
         if not rec.maintain(budget_ms):
             return n
     raise AssertionError("maintain has no end")
+
+
+def pieces(blob: bytes) -> list[bytes]:
+    """What a stage's bytes are known again by: its digest, what it was made from, and some of its numbers."""
+    return [blob[:32], blob[45:61], *samples(blob)]
+
+
+def numbers_in(rec: Recommender) -> set[bytes]:
+    """Every value of the trees that is written out, eight bytes each, and pairs of what is kept of each lesson."""
+    values = [one for s in rec._grove.stages(rec._store, rec._live) for one in (s.forest.arrays[4], s.forest.arrays[5])]
+    found = {number.astype("<f8").tobytes() for array in values for number in array.ravel()}
+    held = rec._live.state.lessons.arrays()
+    said = held.utilities.astype("<f4").tobytes()
+    found |= {said[4 * at : 4 * at + 8] for at in held.starts.tolist()}
+    return {number for number in found if len(set(number)) >= 5}  # 0.0 or 0.5 may stand anywhere
 
 
 def stages_in(rec: Recommender) -> dict[int, tuple[int, str, bytes]]:

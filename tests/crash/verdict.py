@@ -16,8 +16,8 @@ from recsys import Recommender, RecsysError
 from tests.crash.deeds import START, Deed, Mark, base_marks, event_of, marks_in, needles, opened
 from tests.crash.nursery import Nursery
 from tests.properties.eyes import rebuilt_bytes, state_bytes
-from tests.properties.needles import apart, samples
-from tests.small_trees import grow, small_trees, stages_in
+from tests.properties.needles import apart
+from tests.small_trees import grow, pieces, small_trees, stages_in
 
 Said = Sequence[Sequence[Any]]
 Rows = dict[int, tuple[int, str, bytes]]  # stages
@@ -136,11 +136,6 @@ def knowing(held: frozenset[Mark], drops: frozenset[Mark]) -> list[bytes]:
     """The stages that knew of something that is to go."""
     oldest = min((event_of(one).at_us for one in drops if one[0] == "event"), default=1 << 62)
     return [blob for at_us, _, blob in grown(held).values() if at_us >= oldest]
-
-
-def pieces(blob: bytes) -> list[bytes]:
-    """Its digest, and what it was made from; and some of its numbers."""
-    return [blob[:32], blob[45:61], *samples(blob)]
 
 
 def wrong_marks(found: list[Mark], states: list[frozenset[Mark]]) -> list[str]:
