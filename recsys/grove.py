@@ -135,9 +135,22 @@ class Grove:
                 return number
         return 0
 
+    def decided(self, store: Store, live: Live) -> list[Verdict]:
+        """Give the newest decision and those before it all of whose evidence is there, oldest first.
+
+        As many for equal logs, whenever their trees were grown: of 5 at least, or of all stages so far. O(lessons).
+        """
+        why = self.verdict(store, live)
+        first = min(self._stages, default=0)
+        whole = range(first + stages.JUDGED if first > 1 else 1, why.stage)
+        before = [number for number in whole if number in self._stages]
+        return [stages.verdict(n, [evidence for _, evidence in self.judged(live, n)]) for n in before] + (
+            [why] if why.stage else []
+        )
+
     def counted(self, store: Store, live: Live) -> TreeStats:
         """Say which model serves and why. O(stages), the first time O(lessons)."""
-        from recsys.reports import Metric, TreeStage, TreeStats
+        from recsys.reports import Metric, TreeDecision, TreeStage, TreeStats
 
         why = self.verdict(store, live)
         history = []
@@ -157,6 +170,18 @@ class Grove:
             both=why.both,
             gain=Metric(why.gain, why.low, why.high),
             history=tuple(history),
+            decisions=tuple(
+                TreeDecision(
+                    stage=one.stage,
+                    n_learnt=stages.ending(one.stage),
+                    n_trees=self._stages[one.stage].forest.n_trees,
+                    serves=one.serves,
+                    n_choices=one.n_lessons,
+                    gain=one.gain,
+                    standard_error=one.standard_error,
+                )
+                for one in self.decided(store, live)
+            ),
         )
 
     def finding(self, store: Store, live: Live) -> tuple[str, str, str]:

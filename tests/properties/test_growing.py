@@ -11,6 +11,7 @@ import pytest
 
 from recsys import FullError, Recommender, Settings
 from recsys.grove import Grove
+from recsys.learn import stages
 from recsys.log import Store
 from tests.properties.trees_world import lived
 from tests.small_trees import grow, needs_trees, small_trees, stages_in
@@ -118,6 +119,35 @@ def test_one_that_is_behind_does_not_undo_what_another_grew(
         slow.maintain(1e-6)
         assert stages_in(quick) == wanted
         assert slow.maintain(50) is False
+
+
+def test_what_is_told_of_decisions_is_what_was_decided_at_the_time(tmp_path: Path) -> None:
+    """And it is the same for one that learnt all in one go, and is told of a bounded number of decisions."""
+    events, decided = lived(240, seed=2), {}
+    with closing(opened(tmp_path / "log.db")) as rec, closing(opened(":memory:")) as at_once:
+        for at in range(0, len(events), 3):
+            rec.record_many(events[at : at + 3])
+            grow(rec)
+            trees = rec.stats().trees
+            if trees.stage:
+                decided[trees.stage] = (trees.serves, trees.n_choices, trees.gain.mean, trees.n_trees)
+            told = {d.stage: (d.serves, d.n_choices, d.gain, d.n_trees) for d in trees.decisions}
+            assert told.items() <= decided.items()
+            assert min(trees.stage, 1 + stages.REMEMBERED) <= len(told) <= stages.JUDGED + stages.REMEMBERED + 3
+            assert all(d.n_learnt == stages.ending(d.stage) for d in trees.decisions)
+        at_once.record_many(events)
+        grow(at_once)
+        assert at_once.stats().trees.decisions == rec.stats().trees.decisions
+    assert {serves for serves, *_ in decided.values()} == {False, True}, "both have served"
+
+
+def test_the_gate_opens_where_the_gain_told_is_more_than_its_errors_told() -> None:
+    with closing(opened(":memory:")) as rec:
+        rec.record_many(lived(240, seed=2))
+        grow(rec)
+        decisions = rec.stats().trees.decisions
+        assert all(d.serves == (d.gain > stages._CLEAR * d.standard_error) for d in decisions if d.standard_error)
+        assert sum(d.standard_error > 0.0 for d in decisions) >= 3
 
 
 def test_a_stage_that_another_drops_while_it_is_read_is_not_called_damaged(
