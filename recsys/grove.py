@@ -163,7 +163,7 @@ class Grove:
             stage=why.stage,
             growing=self.missing(store, live),
             n_trees=self._stages[why.stage].forest.n_trees if why.stage else 0,
-            size_bytes=sum(size for *_, size in store.stages()),
+            size_bytes=sum(size for *_, size in _rows(store) or ()),
             n_choices=why.n_lessons,
             linear=why.linear,
             trees=why.trees,
@@ -221,7 +221,7 @@ class Grove:
             self._growing = None
             return
         stage = growing.stage
-        sizes = {number: size for number, _, basis, size in store.stages() if basis == growing.basis}
+        sizes = {number: size for number, _, basis, size in _rows(store) or () if basis == growing.basis}
         if sizes.get(stage.number, 0) > len(growing.blob):  # another process has come further
             self._growing, self.doubtful = None, True
             return
@@ -259,23 +259,22 @@ class Grove:
             self._growing = None
         self._stages, self._damaged, self._verdict = {}, [], None
         self._version, self.doubtful = live.version, False
-        try:
-            rows = store.stages()
-        except CorruptError:
+        rows = _rows(store)
+        if rows is None:
             rows, self._damaged = [], [_ALL]
         self._damaged += [number for number, _, basis, _ in rows if basis != live.basis]
         needed, n_damaged = stages.needed(_lessons(live).n), len(self._damaged) if not rows else 0
-        for number, _, basis, _ in rows:
+        for number, at_us, basis, _ in rows:
             if basis != live.basis:
                 continue
             try:
                 stage = Stage.decode(store.load_stage(number), basis)
             except CheckpointError:
-                if any(number == there for there, *_ in store.stages()):  # not dropped by another process meanwhile
+                if any(number == there for there, *_ in _rows(store) or ()):  # not dropped by another process meanwhile
                     n_damaged += 1
                     self._damaged.append(number)
                 continue
-            if stage.number == number and number in needed and self._fits(live, stage):
+            if stage.number == number and number in needed and self._fits(live, stage, at_us):
                 self._stages[number] = stage
             else:
                 self._damaged.append(number)
@@ -283,19 +282,28 @@ class Grove:
             message = "damaged trees were found; they are grown anew from the log"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
-    def _fits(self, live: Live, stage: Stage) -> bool:
-        """Whether a stage was grown from just these lessons and the trees before."""
+    def _fits(self, live: Live, stage: Stage, at_us: int) -> bool:
+        """Whether a stage was grown from just these lessons, the last of that time, and the trees before."""
         lessons, number = _lessons(live), stage.number
         begins = stages.begins(number) == number
         before = None if begins else self._stages.get(number - 1)
         if not begins and (before is None or not before.complete):
             return False
-        return stage.made_from == _made_from(stages.lessons_of(lessons, number), before)
+        window = stages.lessons_of(lessons, number)
+        return at_us == int(window.at_us.max()) and stage.made_from == _made_from(window, before)
 
     def _drop(self, store: Store) -> None:
         with suppress(CorruptError):
             store.drop_stages(None if _ALL in self._damaged else self._damaged)
         self._damaged = []
+
+
+def _rows(store: Store) -> list[tuple[int, int, str, int]] | None:
+    """Give what the file says of its stages; None where that cannot be read."""
+    try:
+        return store.stages()
+    except CorruptError:
+        return None
 
 
 def _made_from(window: Window, before: Stage | None) -> bytes:

@@ -94,6 +94,8 @@ class Forest:
         self.n_trees = len(feature)
         if feature.size and int(feature.max()) >= N_FEATURES:
             raise ValueError("a feature that there is not")
+        if not (np.isfinite(leaf).all() and np.isfinite(arrays.value).all()):
+            raise ValueError("a value that is no number")
         self.walked = self._all_walked() if walked is None else walked
         struck, place, parts = self.walked
         # Node by node, so that the first nodes of all trees lie together.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sys
 import time
@@ -83,8 +84,9 @@ def kill_trees(w: Ward, table: Table) -> None:
         deaths = (killed(w, point) for point in points(w, deed))
         table.line("kill-trees", deed, (death.faults for death in deaths if death))
     for deed in GROWING:
-        both = (killed_at_tree(w, deed, n, grown=grown) for n in range(1, 30) for grown in (False, True))
-        table.line("kill-trees", f"{deed}, at a tree", (death.faults for death in both if death))
+        deaths = (killed_at_tree(w, deed, n, grown=grown) for n in itertools.count(1) for grown in (False, True))
+        found = itertools.takewhile(bool, deaths)  # up to the last tree that it grows
+        table.line("kill-trees", f"{deed}, at a tree", (death.faults for death in found if death))
     for job, wanted in TREE_CONTROLS:
         found = points(w, "grow: forget half grown", sound=False, **job)
         deaths = (killed(w, point, **job) for point in found)

@@ -21,7 +21,7 @@ from tests.keyed import plain_only
 from tests.small_trees import needs_trees
 
 N_POINTS = 32
-N_TREES = 4
+N_TREES = 3
 
 
 def test_a_kill_at_any_call_loses_nothing_and_leaves_no_byte_of_what_was_forgotten(w: Ward) -> None:

@@ -309,19 +309,25 @@ class Life:
         names = named(left)
         self.buried = {item_id: item for item_id, item in self.buried.items() if item_id in names}
         told.update(word for item in (*self.items.values(), *self.buried.values()) for word in words_of_item(item))
-        kept = [self.rec._store.load_checkpoint(key) for key, *_ in self.rec._store.checkpoints()]
-        kept += [blob for _, _, blob in stages_in(self.rec).values()]
+        kept = self._kept()
         old = apart(self.blobs, [*kept, *(form for word in told for form in encodings(word))])
         self.counts += Counter({"forgets": 1, "events forgotten": len(gone), "pieces of old checkpoints": len(old)})
         numbers = apart(self.numbers_of_trees, [*kept, *self._numbers()])
         self.counts["numbers of old trees and lessons"] += len(numbers)
-        wanted = needles(self.ever - told, told) | old | numbers
-        self._look_for(wanted, f"after {', '.join(criteria)}")
+        words, bytes_ = needles(self.ever - told, told), old | numbers
+        self._look_for(words | bytes_, f"after {', '.join(criteria)}")
         self.ever, self.blobs = told, [piece for blob in kept for piece in samples(blob)]
         self.numbers_of_trees = set()
         if self.conditions.trees in ("after", "both"):
             self._grow()
-            self._look_for(apart(wanted, self._numbers()), "after growing")
+            # What is left may teach some of the same numbers again, and a checkpoint is written before trees grow.
+            self._look_for(words | apart(bytes_, [*self._kept(), *self._numbers()]), "after growing")
+
+    def _kept(self) -> list[bytes]:
+        """Every checkpoint and stage that is in the file."""
+        store = self.rec._store
+        checkpoints = [store.load_checkpoint(key) for key, *_ in store.checkpoints()]
+        return checkpoints + [blob for _, _, blob in stages_in(self.rec).values()]
 
     def _grow(self) -> None:
         """Grow trees; no value of a feature stands in them as it was."""
