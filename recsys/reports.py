@@ -216,6 +216,9 @@ class Evaluation:
 
     ``metrics[ranker][metric]``, where ``ranker`` is ``"recsys"``, ``"most used"`` or
     ``"most recent"`` and ``metric`` is ``"acc@1"``, ``"acc@5"``, ``"ndcg@10"`` or ``"mrr"``.
+    ``"recsys"`` is what serves. With ``Settings(trees=True)`` and LightGBM, ``n_by_trees`` of the
+    choices were ranked by the sum of the linear model and trees, and the ranker ``"without trees"``
+    is the linear model alone.
 
     Stability: stable
     """
@@ -223,6 +226,7 @@ class Evaluation:
     n_events: int
     n_scored: int
     metrics: Mapping[str, Mapping[str, Metric]]
+    n_by_trees: int = 0
 
 
 @dataclass(frozen=True, slots=True)

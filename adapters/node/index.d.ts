@@ -144,6 +144,7 @@ export interface Evaluation {
   n_events: number;
   n_scored: number;
   metrics: Record<string, Record<string, Metric>>;
+  n_by_trees: number;
 }
 
 export interface Estimate {
