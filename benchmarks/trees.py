@@ -6,7 +6,6 @@ recommender with ``Settings(trees=True)`` ranks by; "always" takes the sum from 
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,19 +26,19 @@ from benchmarks.report import Cell, Result, Table
 from benchmarks.timing import in_turns
 from benchmarks.world import SEED as WORLD_SEED
 from benchmarks.world import happenings, item_id
+from recsys.evaluate.grown import GrownModel
 from recsys.evaluate.metrics import bootstrap_difference, ndcg_at_k
 from recsys.evaluate.replay import replay
-from recsys.grove import Growing
 from recsys.learn import stages
 from recsys.learn.choice import utilities
 from recsys.learn.features import features_of
-from recsys.learn.fold import State, fold, new_state, regime
+from recsys.learn.fold import fold
 from recsys.learn.forest import Forest
 from recsys.learn.gather import ask, gather
 from recsys.learn.lessons import levels_of
 from recsys.learn.moment import moment
 from recsys.learn.stages import Stage, Verdict
-from recsys.learn.trees import PARAMETERS, Grower
+from recsys.learn.trees import Grower
 from recsys.prior import Prior
 from recsys.recommender import Recommender
 from recsys.settings import Settings
@@ -64,52 +63,28 @@ class _Replayed(NamedTuple):
     serves: list[bool]
 
 
-class Core:
+class Core(GrownModel):
     """A learner with trees, grown at once when they are due; asked by three models that share it."""
 
     def __init__(self, prior: Prior) -> None:
-        self.state: State = new_state(prior, Settings(trees=True))
+        super().__init__(None, prior)
         self.stages: dict[int, Stage] = {}
-        self.evidence: dict[int, NDArray[np.float32]] = {}
-        self.verdict = Verdict(0, serves=False, n_lessons=0, linear=0, trees=0, both=0, gain=0, low=0, high=0)
         self.verdicts: list[Verdict] = []
-        self.n_asked = self.n_served = 0
+        self.n_asked = 0
 
-    def learn(self, event: Event) -> None:
-        fold(self.state, event)
-        lessons = self.state.lessons
-        if lessons is None:
-            return
-        while len(self.stages) < stages.newest(lessons.n):
-            number = len(self.stages) + 1
-            window = stages.lessons_of(lessons, number)
-            before = None if stages.begins(number) == number else self.stages[number - 1]
-            made_from = stages.made_from(window, before, PARAMETERS)
-            begun = Stage(
-                number, complete=False, forest=before.forest if before else Forest.of([]), made_from=made_from
-            )
-            growing = Growing(window, begun, stages.goal(number))
-            growing.advance(math.inf)
-            self.stages[number] = growing.stage
-            if number > 1:
-                after = stages.lessons_after(lessons, number - 1)
-                self.evidence[number - 1] = stages.judged(after, self.stages[number - 1].forest)
-            shown = [self.evidence[n] for n in range(max(number - stages.JUDGED, 1), number)]
-            self.verdict = stages.verdict(number, shown)
-            self.verdicts.append(self.verdict)
+    def _grow(self, number: int) -> None:
+        super()._grow(number)
+        assert self.newest is not None
+        assert self.verdict is not None
+        self.stages[number] = self.newest
+        self.verdicts.append(self.verdict)
 
-    def scores(self, event: Event, candidates: Sequence[str], which: str) -> NDArray[np.float64]:
-        b = self.state.behaviour
-        slots, of_item = np.unique([b.slots.get(item, 0) for item in candidates], return_inverse=True)
-        question = ask(b, moment(event.at_us, event.offset_min, event.context))
-        features = features_of(gather(b, [question], [slots.astype(np.intp)]))
-        found = utilities(self.state.choices[regime(question)].w, features)
+    def ranked(self, event: Event, candidates: Sequence[str], which: str) -> NDArray[np.float64]:
         if which == _GATED:
             self.n_asked += 1
-            self.n_served += self.verdict.serves
-        if self.stages and (which == _ALWAYS or (which == _GATED and self.verdict.serves)):
-            found = found + self.stages[len(self.stages)].forest.of_features(features)
-        return found[of_item]
+            return self.scores(event, candidates)
+        always = which == _ALWAYS and self.newest is not None
+        return self.scored(event, candidates, self.newest.forest if always and self.newest else None)
 
 
 class _View:
@@ -119,7 +94,7 @@ class _View:
         self._core, self._which = core, which
 
     def scores(self, event: Event, candidates: Sequence[str]) -> NDArray[np.float64]:
-        return self._core.scores(event, candidates, self._which)
+        return self._core.ranked(event, candidates, self._which)
 
     def learn(self, event: Event) -> None:
         if self._which == _LINEAR:
@@ -160,7 +135,7 @@ def _replayed(log: Log, core: Core) -> _Replayed:
     views = {which: _View(core, which) for which in _EVERY}
     outcomes = replay(log.events, views, scored=lambda index, _: bool(log.scored[index]))
     ranks = {which: [(o.index, o.rank) for o in found] for which, found in outcomes.items()}
-    return _Replayed(ranks, core.n_asked, core.n_served, [verdict.serves for verdict in core.verdicts])
+    return _Replayed(ranks, core.n_asked, core.n_by_trees, [verdict.serves for verdict in core.verdicts])
 
 
 def _rows(

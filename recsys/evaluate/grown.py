@@ -40,7 +40,7 @@ class GrownModel:
     """
 
     def __init__(self, settings: Settings | None = None, prior: Prior | None = None) -> None:
-        self._state = new_state(prior or Prior.default(), replace(settings or Settings(), trees=True))
+        self.state = new_state(prior or Prior.default(), replace(settings or Settings(), trees=True))
         self._evidence: dict[int, NDArray[np.float32]] = {}
         self.newest: Stage | None = None
         self.verdict: Verdict | None = None
@@ -55,19 +55,19 @@ class GrownModel:
     def scored(self, event: Event, candidates: Sequence[str], forest: Forest | None) -> NDArray[np.float64]:
         """Return the utilities with these trees, or with none."""
         at_us, offset_min, context = event.at_us, event.offset_min, event.context
-        return score(self._state, candidates, at_us=at_us, offset_min=offset_min, context=context, forest=forest)
+        return score(self.state, candidates, at_us=at_us, offset_min=offset_min, context=context, forest=forest)
 
     def learn(self, event: Event) -> None:
         """Fold the event into the state; grow the stages that are due, of which each is whole."""
-        fold(self._state, event)
-        lessons = self._state.lessons
+        fold(self.state, event)
+        lessons = self.state.lessons
         assert lessons is not None  # noqa: S101 - the settings ask for them
         n_grown = self.newest.number if self.newest else 0
         for number in range(n_grown + 1, stages.newest(lessons.n) + 1):
             self._grow(number)
 
     def _grow(self, number: int) -> None:
-        lessons, newest = self._state.lessons, self.newest
+        lessons, newest = self.state.lessons, self.newest
         assert lessons is not None  # noqa: S101
         before = None if newest is None or stages.begins(number) == number else newest
         window = stages.lessons_of(lessons, number)
