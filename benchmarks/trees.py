@@ -6,7 +6,6 @@ recommender with ``Settings(trees=True)`` ranks by; "always" takes the sum from 
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,21 +26,19 @@ from benchmarks.report import Cell, Result, Table
 from benchmarks.timing import in_turns
 from benchmarks.world import SEED as WORLD_SEED
 from benchmarks.world import happenings, item_id
+from recsys.evaluate.grown import GrownModel
 from recsys.evaluate.metrics import bootstrap_difference, ndcg_at_k
 from recsys.evaluate.replay import replay
-from recsys.grove import Growing
 from recsys.learn import stages
 from recsys.learn.choice import utilities
 from recsys.learn.features import features_of
-from recsys.learn.fold import State, fold, new_state, regime
+from recsys.learn.fold import fold
 from recsys.learn.forest import Forest
 from recsys.learn.gather import ask, gather
 from recsys.learn.lessons import levels_of
 from recsys.learn.moment import moment
 from recsys.learn.stages import Stage, Verdict
-from recsys.learn.standing import added as of_trees
-from recsys.learn.standing import standing
-from recsys.learn.trees import PARAMETERS, Grower
+from recsys.learn.trees import Grower
 from recsys.prior import Pack, Prior
 from recsys.publish import Hyper, Person, build
 from recsys.recommender import Recommender
@@ -69,62 +66,29 @@ class _Replayed(NamedTuple):
     serves: list[bool]
 
 
-class Core:
+class Core(GrownModel):
     """A learner with trees, grown at once when they are due; asked by three models that share it."""
 
     def __init__(self, prior: Prior) -> None:
-        self.state: State = new_state(prior, Settings(trees=True))
+        super().__init__(None, prior)
         self.stages: dict[int, Stage] = {}
-        self.evidence: dict[int, NDArray[np.float32]] = {}
-        self.verdict = Verdict(0, serves=False, n_lessons=0, linear=0, trees=0, both=0, gain=0, low=0, high=0)
         self.verdicts: list[Verdict] = []
-        self.pack_serves = True  # where the prior has trees
-        self.n_asked = self.n_served = 0
+        self.n_asked = 0
 
-    def learn(self, event: Event) -> None:
-        fold(self.state, event)
-        lessons = self.state.lessons
-        if lessons is None:
-            return
-        while len(self.stages) < stages.newest(lessons.n):
-            number = len(self.stages) + 1
-            window = stages.lessons_of(lessons, number)
-            before = None if stages.begins(number) == number else self.stages[number - 1]
-            made_from = stages.made_from(window, before, PARAMETERS)
-            begun = Stage(
-                number, complete=False, forest=before.forest if before else Forest.of([]), made_from=made_from
-            )
-            growing = Growing(window, begun, stages.goal(number))
-            growing.advance(math.inf)
-            self.stages[number] = growing.stage
-            if number > 1:
-                after = stages.lessons_after(lessons, number - 1)
-                self.evidence[number - 1] = stages.judged(after, self.stages[number - 1].forest)
-            shown = [self.evidence[n] for n in range(max(number - stages.JUDGED, 1), number)]
-            self.verdict = stages.verdict(number, shown)
-            self.verdicts.append(self.verdict)
-            if self.state.trees is not None:
-                self.pack_serves = stages.of_prior(lessons).serves
+    def _grow(self, number: int) -> None:
+        super()._grow(number)
+        assert self.newest is not None
+        assert self.verdict is not None
+        self.stages[number] = self.newest
+        self.verdicts.append(self.verdict)
 
-    def scores(self, event: Event, candidates: Sequence[str], which: str) -> NDArray[np.float64]:
-        b = self.state.behaviour
-        slots, of_item = np.unique([b.slots.get(item, 0) for item in candidates], return_inverse=True)
-        question = ask(b, moment(event.at_us, event.offset_min, event.context))
-        features = features_of(gather(b, [question], [slots.astype(np.intp)]))
-        found = utilities(self.state.choices[regime(question)].w, features)
-        given = self.state.trees
-        without = which == _LINEAR or (which == _GATED and not self.pack_serves)
-        own = bool(self.stages) and not without and (which == _ALWAYS or self.verdict.serves)
+    def ranked(self, event: Event, candidates: Sequence[str], which: str) -> NDArray[np.float64]:
         if which == _GATED:
             self.n_asked += 1
-            self.n_served += own or (given is not None and not without)
-        sizes = np.array([len(slots)])
-        added = np.zeros(len(slots))
-        if given is not None and not without:
-            added += of_trees(given, standing(features, found, slots != 0, sizes), found, sizes)[0]
-        if own:
-            added += self.stages[len(self.stages)].forest.of_features(features)
-        return (found + added)[of_item]
+            return self.scores(event, candidates)
+        always = which == _ALWAYS
+        own = self.newest.forest if always and self.newest is not None else None
+        return self.scored(event, candidates, own, self.state.trees if always else None)
 
 
 class _View:
@@ -134,7 +98,7 @@ class _View:
         self._core, self._which = core, which
 
     def scores(self, event: Event, candidates: Sequence[str]) -> NDArray[np.float64]:
-        return self._core.scores(event, candidates, self._which)
+        return self._core.ranked(event, candidates, self._which)
 
     def learn(self, event: Event) -> None:
         if self._which == _LINEAR:
@@ -160,7 +124,7 @@ def trees_quality(data: Path | None, *, quick: bool, jobs: int | None = None) ->
         rows += _rows(name, logs, found, notes)
         if name in OTHERS:
             prior, told = _prior_of_others(name, data, quick=quick)
-            found = each_log(work, logs, {name: partial(Core, prior)}, jobs=jobs, label=f"a pack's, {name}")[name]  # type: ignore[dict-item]
+            found = each_log(work, logs, {name: partial(Core, prior)}, jobs=jobs, label=f"a pack's, {name}")[name]
             notes_of_packs.append(told)
             of_packs += _rows(name, logs, found, notes_of_packs)
     if not rows:
@@ -212,7 +176,7 @@ def _replayed(log: Log, core: Core) -> _Replayed:
     views = {which: _View(core, which) for which in _EVERY}
     outcomes = replay(log.events, views, scored=lambda index, _: bool(log.scored[index]))
     ranks = {which: [(o.index, o.rank) for o in found] for which, found in outcomes.items()}
-    return _Replayed(ranks, core.n_asked, core.n_served, [verdict.serves for verdict in core.verdicts])
+    return _Replayed(ranks, core.n_asked, core.n_by_trees, [verdict.serves for verdict in core.verdicts])
 
 
 def _rows(

@@ -175,6 +175,9 @@ class Duties(Keeping):
                 return self._is_work_left(now_us, tried=True) and not self._gate.paused
         except ClosedError:  # meanwhile, by another thread
             return False
+        except BaseException:  # nothing was written
+            grove.give_up()
+            raise
 
     def _may_grow(self, now_us: int) -> bool:
         """Whether nothing more pressing is left to do."""

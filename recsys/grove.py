@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import CheckpointError, CorruptError, StoreError
+from recsys.errors import CheckpointError, CorruptError
 from recsys.learn import stages
 from recsys.learn.forest import Forest, Tree, joined
 from recsys.learn.stages import OfPrior, Stage, Verdict
@@ -156,9 +156,22 @@ class Grove:
                 return number
         return 0
 
+    def decided(self, store: Store, live: Live) -> list[Verdict]:
+        """Give the newest decision and those before it all of whose evidence is there, oldest first.
+
+        As many for equal logs, whenever their trees were grown: of 5 at least, or of all stages so far. O(lessons).
+        """
+        why = self.verdict(store, live)
+        first = min(self._stages, default=0)
+        whole = range(first + stages.JUDGED if first > 1 else 1, why.stage)
+        before = [number for number in whole if number in self._stages]
+        return [stages.verdict(n, [evidence for _, evidence in self.judged(live, n)]) for n in before] + (
+            [why] if why.stage else []
+        )
+
     def counted(self, store: Store, live: Live) -> TreeStats:
         """Say which model serves and why. O(stages), the first time O(lessons)."""
-        from recsys.reports import Metric, PackTrees, TreeStage, TreeStats
+        from recsys.reports import Metric, PackTrees, TreeDecision, TreeStage, TreeStats
 
         why = self.verdict(store, live)
         history = []
@@ -176,13 +189,25 @@ class Grove:
             stage=why.stage,
             growing=self.missing(store, live),
             n_trees=self._stages[why.stage].forest.n_trees if why.stage else 0,
-            size_bytes=sum(size for *_, size in store.stages()),
+            size_bytes=sum(size for *_, size in _rows(store) or ()),
             n_choices=why.n_lessons,
             linear=why.linear,
             trees=why.trees,
             both=why.both,
             gain=Metric(why.gain, why.low, why.high),
             history=tuple(history),
+            decisions=tuple(
+                TreeDecision(
+                    stage=one.stage,
+                    n_learnt=stages.ending(one.stage),
+                    n_trees=self._stages[one.stage].forest.n_trees,
+                    serves=one.serves,
+                    n_choices=one.n_lessons,
+                    gain=one.gain,
+                    standard_error=one.standard_error,
+                )
+                for one in self.decided(store, live)
+            ),
             pack=of_prior,
         )
 
@@ -192,7 +217,8 @@ class Grove:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = self.stages(store, live)
-        if self._damaged:
+        old = range(1, stages.needed(_lessons(live).n).start)  # of no use any more: dropped by the next step
+        if any(number not in old for number in self._damaged):
             return ("warning", "trees", "some are damaged or of another log: call maintain()")
         return ("ok", "trees", f"{len(found)} stages, grown from what the log teaches")
 
@@ -222,6 +248,10 @@ class Grove:
             self._growing = None
             return
         stage = growing.stage
+        sizes = {number: size for number, _, basis, size in _rows(store) or () if basis == growing.basis}
+        if sizes.get(stage.number, 0) > len(growing.blob):  # another process has come further
+            self._growing, self.doubtful = None, True
+            return
         store.save_stage(stage.number, growing.at_us, growing.basis, growing.blob)
         self._refresh(store, live)
         self._stages[stage.number] = stage
@@ -234,8 +264,8 @@ class Grove:
                 self._evidence.pop(number, None)
 
     def give_up(self, *, barren: bool = False) -> None:
-        """Say that a step has come to nothing."""
-        self._busy, self._growing = False, None
+        """Say that a step has come to nothing: what stands in the file is looked at anew."""
+        self._busy, self._growing, self.doubtful = False, None, True
         self.barren = self.barren or barren
 
     def _begun(self, live: Live, number: int) -> Growing:
@@ -256,22 +286,22 @@ class Grove:
             self._growing = None
         self._stages, self._damaged, self._verdict = {}, [], None
         self._version, self.doubtful = live.version, False
-        try:
-            rows = store.stages()
-        except CorruptError:
+        rows = _rows(store)
+        if rows is None:
             rows, self._damaged = [], [_ALL]
         self._damaged += [number for number, _, basis, _ in rows if basis != live.basis]
-        there, n_damaged = stages.needed(_lessons(live).n), len(self._damaged) if not rows else 0
-        for number, _, basis, _ in rows:
+        needed, n_damaged = stages.needed(_lessons(live).n), len(self._damaged) if not rows else 0
+        for number, at_us, basis, _ in rows:
             if basis != live.basis:
                 continue
             try:
                 stage = Stage.decode(store.load_stage(number), basis)
             except CheckpointError:
-                n_damaged += 1
-                self._damaged.append(number)
+                if any(number == there for there, *_ in _rows(store) or ()):  # not dropped by another process meanwhile
+                    n_damaged += 1
+                    self._damaged.append(number)
                 continue
-            if stage.number == number and number in there and self._fits(live, stage):
+            if stage.number == number and number in needed and self._fits(live, stage, at_us):
                 self._stages[number] = stage
             else:
                 self._damaged.append(number)
@@ -279,19 +309,28 @@ class Grove:
             message = "damaged trees were found; they are grown anew from the log"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
-    def _fits(self, live: Live, stage: Stage) -> bool:
-        """Whether a stage was grown from just these lessons and the trees before."""
+    def _fits(self, live: Live, stage: Stage, at_us: int) -> bool:
+        """Whether a stage was grown from just these lessons, the last of that time, and the trees before."""
         lessons, number = _lessons(live), stage.number
         begins = stages.begins(number) == number
         before = None if begins else self._stages.get(number - 1)
         if not begins and (before is None or not before.complete):
             return False
-        return stage.made_from == _made_from(stages.lessons_of(lessons, number), before)
+        window = stages.lessons_of(lessons, number)
+        return at_us == int(window.at_us.max()) and stage.made_from == _made_from(window, before)
 
     def _drop(self, store: Store) -> None:
-        damaged, self._damaged = self._damaged, []
-        with suppress(StoreError):
-            store.drop_stages(None if _ALL in damaged else damaged)
+        with suppress(CorruptError):
+            store.drop_stages(None if _ALL in self._damaged else self._damaged)
+        self._damaged = []
+
+
+def _rows(store: Store) -> list[tuple[int, int, str, int]] | None:
+    """Give what the file says of its stages; None where that cannot be read."""
+    try:
+        return store.stages()
+    except CorruptError:
+        return None
 
 
 def _made_from(window: Window, before: Stage | None) -> bytes:

@@ -492,7 +492,8 @@ class Recommender(Duties):
     def evaluate(self) -> Evaluation:
         """Predict, then learn, over the own log: is this any better than "most used"? A pure read.
 
-        O(events · items); seconds for 10,000 events.
+        With ``Settings(trees=True)`` and LightGBM, trees are grown on the way and join the score where they would have
+        served. O(events · items); seconds for 10,000 events, and 10 s more for the trees of 7,700 choices.
 
         Raises
         ------

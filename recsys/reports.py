@@ -22,6 +22,7 @@ __all__ = [
     "Receipt",
     "Stats",
     "Term",
+    "TreeDecision",
     "TreeStage",
     "TreeStats",
 ]
@@ -215,6 +216,9 @@ class Evaluation:
 
     ``metrics[ranker][metric]``, where ``ranker`` is ``"recsys"``, ``"most used"`` or
     ``"most recent"`` and ``metric`` is ``"acc@1"``, ``"acc@5"``, ``"ndcg@10"`` or ``"mrr"``.
+    ``"recsys"`` is what serves. With ``Settings(trees=True)`` and LightGBM, ``n_by_trees`` of the
+    choices were ranked by the sum of the linear model and trees, and the ranker ``"without trees"``
+    is the linear model alone.
 
     Stability: stable
     """
@@ -222,6 +226,7 @@ class Evaluation:
     n_events: int
     n_scored: int
     metrics: Mapping[str, Mapping[str, Metric]]
+    n_by_trees: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +304,38 @@ class Counterfactual:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeDecision:
+    """What served from a stage of trees to the next one, and the evidence on which that was decided.
+
+    Parameters
+    ----------
+    stage : int
+        From 1.
+    n_learnt : int
+        Choices learnt when the stage began: 256, and 128 more for each stage.
+    n_trees : int
+        Trees of the stage.
+    serves : bool
+        Whether the sum of both models served; else the linear model did, alone.
+    n_choices : int
+        Choices that were judged, after the eight stages before.
+    gain, standard_error : float
+        Mean NDCG@10 that the sum had over the linear model on them, with its standard error; both 0 where too little
+        was known. The sum serves where the gain is more than two and a half of these errors.
+
+    Stability: provisional
+    """
+
+    stage: int
+    n_learnt: int
+    n_trees: int
+    serves: bool
+    n_choices: int
+    gain: float
+    standard_error: float
+
+
+@dataclass(frozen=True, slots=True)
 class TreeStage:
     """What the trees of one stage were worth on the choices that came after it: mean NDCG@10.
 
@@ -364,6 +401,9 @@ class TreeStats:
         What the sum has over the linear model, with its interval; all 0 while too little is known.
     history : tuple of TreeStage
         The stages that were judged, oldest first.
+    decisions : tuple of TreeDecision
+        What served at which stage and why, oldest first, the newest last: of all stages so far, or where older ones are
+        no longer known, of the last 5 at least; 14 at most. Equal for equal logs once the trees are grown.
     pack : PackTrees or None
         The trees that a pack brought; None where there are none.
 
@@ -381,6 +421,7 @@ class TreeStats:
     both: float
     gain: Metric
     history: tuple[TreeStage, ...]
+    decisions: tuple[TreeDecision, ...] = ()
     pack: PackTrees | None = None
 
 

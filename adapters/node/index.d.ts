@@ -144,6 +144,7 @@ export interface Evaluation {
   n_events: number;
   n_scored: number;
   metrics: Record<string, Record<string, Metric>>;
+  n_by_trees: number;
 }
 
 export interface Estimate {
@@ -209,6 +210,17 @@ export interface Stats {
   trees: TreeStats | null;
 }
 
+/** What served from a stage of trees to the next one, and the evidence on which that was decided. */
+export interface TreeDecision {
+  stage: number;
+  n_learnt: number;
+  n_trees: number;
+  serves: boolean;
+  n_choices: number;
+  gain: number;
+  standard_error: number;
+}
+
 /** What the trees of one stage were worth on the choices that came after it: mean NDCG@10. */
 export interface TreeStage {
   number: number;
@@ -231,6 +243,7 @@ export interface TreeStats {
   both: number;
   gain: Metric;
   history: TreeStage[];
+  decisions: TreeDecision[];
 }
 
 /** Fields of recsys's Settings. */

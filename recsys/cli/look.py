@@ -100,6 +100,19 @@ def _show_trees(terminal: Terminal, trees: TreeStats) -> None:
                 for h in trees.history
             ),
         )
+    if trees.decisions:
+        terminal.heading("Decisions: what served from which stage on")
+        told = ("stage", "choices learnt", "trees", "choices judged", "gain", "standard error")
+        terminal.table(
+            (*(Column(name, is_number=True) for name in told), Column("served")),
+            (
+                (
+                    *(str(d.stage), f"{d.n_learnt:,}", str(d.n_trees), f"{d.n_choices:,}"),
+                    *(f"{d.gain:+.4f}", f"{d.standard_error:.4f}", "the sum" if d.serves else "linear"),
+                )
+                for d in trees.decisions
+            ),
+        )
 
 
 def _show_weights(terminal: Terminal, profile: Profile) -> None:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from recsys.errors import InputError
 from recsys.evaluate.counterfactual import ips, snips
+from recsys.evaluate.replay import learner
 from recsys.evaluate.rules import is_choice
-from recsys.learn.fold import fold, new_state, score
 from recsys.prior import Prior
 from recsys.reports import Counterfactual, Estimate, Metric
 from recsys.settings import Settings
@@ -86,7 +86,9 @@ def what_if(
     """Say what the slates of a log would have been worth in the order of a learner with these settings.
 
     The learner walks the log as it happened and orders the items of every slate before it knows what comes after. It
-    knows no context of that moment and leaves out the person's steering, neither of which is kept with a slate.
+    knows no context of that moment and leaves out the person's steering, neither of which is kept with a slate. With
+    ``Settings(trees=True)`` it orders by what would have served then, the linear model or its sum with trees that are
+    grown on the way; where LightGBM is not installed, by the linear model.
 
     Parameters
     ----------
@@ -114,14 +116,13 @@ def what_if(
     Stability: provisional
     """
     settings = settings or Settings()
-    state, log = new_state(prior or Prior.default(), settings), list(events)
+    model, log = learner(settings, prior), list(events)
     scores: dict[str | None, Floats] = {}
     for event in log:
         ids = _top(event)
         if len(ids) > 1:
-            at_us, offset_min, context = event.at_us, event.offset_min, event.context
-            scores[event.slate] = score(state, ids, at_us=at_us, offset_min=offset_min, context=context)
-        fold(state, event)
+            scores[event.slate] = model.scores(event, ids)
+        model.learn(event)
     slates = [slate for slate in logged_slates(log, settings) if len(slate.item_ids) > 1]
     return value_of_order(slates, list(scores.values()), explore=explore, n_resamples=n_resamples, seed=seed)
 

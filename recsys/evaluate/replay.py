@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,16 @@ from recsys.errors import InputError
 from recsys.evaluate.metrics import acc_at_k, block_interval, ndcg_at_k, reciprocal_rank
 from recsys.evaluate.rules import MostRecent, MostUsed, is_choice
 from recsys.learn.fold import fold, new_state, score
+from recsys.learn.trees import can_grow
 from recsys.prior import Prior
 from recsys.reports import Evaluation, Metric
 from recsys.settings import Settings
 from recsys.types import Event
 
-__all__ = ["METRICS", "LearnerModel", "Model", "Outcome", "evaluate_log", "rank_of", "replay"]
+if TYPE_CHECKING:
+    from recsys.evaluate.grown import GrownModel
+
+__all__ = ["METRICS", "LearnerModel", "Model", "Outcome", "evaluate_log", "learner", "rank_of", "replay"]
 
 
 class Model(Protocol):
@@ -211,12 +215,31 @@ class LearnerModel:
         fold(self._state, event)
 
 
+def learner(settings: Settings | None = None, prior: Prior | None = None) -> LearnerModel | GrownModel:
+    """Give the model that a recommender with these settings ranks by.
+
+    With ``trees``, that is the sum of the linear model and the trees wherever it would serve; where LightGBM is not
+    installed to grow them, without own trees.
+
+    Stability: provisional
+    """
+    has_trees = prior is not None and prior.trees is not None
+    if settings is not None and settings.trees and (has_trees or can_grow()):
+        from recsys.evaluate.grown import GrownModel
+
+        return GrownModel(settings, prior)
+    return LearnerModel(settings, prior)
+
+
 def evaluate_log(events: Iterable[Event], settings: Settings | None = None, prior: Prior | None = None) -> Evaluation:
     """Say whether the learner beats "most used" and "most recent" on one person's log.
 
     Every choice that had at least one candidate is scored; a choice of a new item counts
-    as a miss. The intervals come from moving blocks of 20 events (:func:`block_interval`),
-    because one person's events hang together.
+    as a miss. With ``Settings(trees=True)``, ``"recsys"`` is what would have served: the
+    linear model or its sum with trees, which are grown on the way; ``"without trees"`` is the
+    linear model alone. Where LightGBM is not installed only that is judged, as ``"recsys"``.
+    The intervals come from moving blocks of 20 events (:func:`block_interval`), because one
+    person's events hang together.
 
     Parameters
     ----------
@@ -230,21 +253,23 @@ def evaluate_log(events: Iterable[Event], settings: Settings | None = None, prio
     Returns
     -------
     Evaluation
-        For ``"recsys"``, ``"most used"`` and ``"most recent"``. With nothing to score
-        ``n_scored`` is 0 and every metric is 0. Cost: O(n_events * n_items).
+        For ``"recsys"``, ``"most used"`` and ``"most recent"``, and with trees ``"without trees"``. With nothing to
+        score ``n_scored`` is 0 and every metric is 0. Cost: O(n_events * n_items), and growing a stage for each 128
+        choices.
 
     Stability: stable
     """
-    log = list(events)
-    models: dict[str, Model] = {
-        "recsys": LearnerModel(settings, prior),
-        "most used": MostUsed(settings),
-        "most recent": MostRecent(settings),
-    }
+    log, own = list(events), learner(settings, prior)
+    models: dict[str, Model] = {"recsys": own, "most used": MostUsed(settings), "most recent": MostRecent(settings)}
+    if not isinstance(own, LearnerModel):
+        from recsys.evaluate.grown import Ungrown
+
+        models["without trees"] = Ungrown(own)
     metrics: dict[str, dict[str, Metric]] = {}
     n_scored = 0
     for name, outcomes in replay(log, models, settings=settings).items():
         ranks = np.array([o.rank for o in outcomes if o.n_candidates], dtype=np.int64)
         n_scored = len(ranks)
         metrics[name] = {metric: block_interval(value(ranks)) for metric, value in METRICS.items()}
-    return Evaluation(n_events=len(log), n_scored=n_scored, metrics=metrics)
+    n_by_trees = 0 if isinstance(own, LearnerModel) else own.n_by_trees
+    return Evaluation(n_events=len(log), n_scored=n_scored, metrics=metrics, n_by_trees=n_by_trees)

@@ -25,7 +25,7 @@ from recsys.learn.features import FEATURE_VERSION, N_FEATURES
 from recsys.learn.fold import Instant, PendingChoice, PendingSlate, State, new_state
 from recsys.learn.gather import LASTS, Question
 from recsys.learn.layout import PLACES, RING, expected
-from recsys.learn.lessons import Lessons, Window
+from recsys.learn.lessons import KEPT, Lessons, Window
 
 if TYPE_CHECKING:
     from recsys.prior import Prior
@@ -53,8 +53,9 @@ _HEAD: Final = struct.Struct("<4sHI")
 def basis(prior: Prior, settings: Settings) -> str:
     """Give a digest, 32 hexadecimal digits, of what a state depends on besides the log.
 
-    The prior, the settings that learning reads, the features, the blob's format, NumPy's version and the
-    byte order, and how this processor rounds: last bits may differ between them, and a file may move.
+    The prior, the settings that learning reads, the features, how many lessons are kept for trees, the blob's format,
+    NumPy's version and the byte order, and how this processor rounds: last bits may differ between them, and a file
+    may move.
     """
     parts = {
         "settings": settings.learning(),
@@ -64,6 +65,7 @@ def basis(prior: Prior, settings: Settings) -> str:
         "numpy": np.__version__,
         "byteorder": sys.byteorder,
         "rounding": _rounding(),
+        **({"lessons": KEPT} if settings.trees else {}),
     }
     return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 

@@ -28,6 +28,7 @@ from recsys.learn.versions import versions
 from recsys.types import Context, Event
 
 if TYPE_CHECKING:
+    from recsys.learn.forest import Forest
     from recsys.prior import Prior
     from recsys.settings import Settings
 
@@ -266,14 +267,32 @@ def _offsets(waiting: Sequence[PendingChoice]) -> list[float]:
 
 
 def score(
-    state: State, item_ids: Sequence[str], *, at_us: int, offset_min: int, context: Context
+    state: State,
+    item_ids: Sequence[str],
+    *,
+    at_us: int,
+    offset_min: int,
+    context: Context,
+    forest: Forest | None = None,
+    given: Forest | None = None,
 ) -> NDArray[np.float64]:
-    """Give each item's utility ``w·x`` at that moment, shape (n,); pure. O(n log n)."""
+    """Give each item's utility ``w·x`` at that moment, shape (n,), with what trees add: own ones, and a prior's.
+
+    Pure. O(n log n).
+    """
     slot = state.behaviour.slots.get
     slots, of_item = np.unique([slot(item_id, 0) for item_id in item_ids], return_inverse=True)
     question = ask(state.behaviour, moment(at_us, offset_min, context))
     features = features_of(gather(state.behaviour, [question], [slots.astype(np.intp)]))
-    return utilities(state.choices[regime(question)].w, features)[of_item]
+    linear = found = utilities(state.choices[regime(question)].w, features)
+    if forest is not None:
+        found = found + forest.of_features(features)
+    if given is not None:
+        from recsys.learn.standing import added, standing
+
+        sizes = np.array([len(slots)])
+        found = found + added(given, standing(features, linear, slots != 0, sizes), linear, sizes)[0]
+    return found[of_item]
 
 
 def _steer(state: State, event: Event) -> None:

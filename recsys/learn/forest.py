@@ -99,6 +99,8 @@ class Forest:
         self.n_trees, self.n_leaves = leaf.shape
         if feature.size and int(feature.max()) >= n_features:
             raise ValueError("a feature that there is not")
+        if not (np.isfinite(leaf).all() and np.isfinite(arrays.value).all()):
+            raise ValueError("a value that is no number")
         self.walked = self._all_walked() if walked is None else walked
         struck, place, parts = self.walked
         # Node by node, so that the first nodes of all trees lie together.

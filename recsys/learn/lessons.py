@@ -17,7 +17,7 @@ from recsys.learn.features import FEATURES, N_FEATURES
 
 __all__ = ["GRID", "KEPT", "LEVELS", "SPANS", "WIDEST", "Lessons", "Window", "levels_of"]
 
-KEPT: Final = 2_688  # lessons: what every stage of the trees that may be needed was grown from (recsys.learn.stages)
+KEPT: Final = 3_200  # lessons: what every stage of the trees that may be needed was grown from (recsys.learn.stages)
 WIDEST: Final = 32  # candidates of one lesson; of more, the one decided on and others at equal distances
 LEVELS: Final = 255  # of each feature
 UNTOUCHED: Final = np.float32(np.log(1000.0))  # the offset of what stands for everything untouched

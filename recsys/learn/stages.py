@@ -29,6 +29,7 @@ __all__ = [
     "FIRST",
     "JUDGED",
     "MOST_TREES",
+    "REMEMBERED",
     "WINDOW",
     "OfPrior",
     "Stage",
@@ -55,6 +56,7 @@ AT_FIRST: Final = 32  # trees of a stage that begins anew,
 MORE: Final = 8  # and of one that goes on
 MOST_TREES: Final = 64
 JUDGED: Final = 8  # stages whose trees' answers decide
+REMEMBERED: Final = 4  # decisions before the newest that can always be told: so many stages more are needed
 _BLOCK: Final = 16  # lessons whose mean difference is taken for one independent number
 _LEAST_BLOCKS: Final = 16
 _CLEAR: Final = 2.5  # standard errors: stages are many, and each is another look
@@ -139,6 +141,8 @@ class Verdict(NamedTuple):
         With the prior's trees, where it has any, "linear" is the sum of both.
     gain, low, high : float
         What the sum has over the linear model, with its interval; 0 without enough to tell.
+    standard_error : float
+        Of the gain.
     """
 
     stage: int
@@ -150,6 +154,7 @@ class Verdict(NamedTuple):
     gain: float
     low: float
     high: float
+    standard_error: float = 0.0
 
 
 class OfPrior(NamedTuple):
@@ -200,9 +205,9 @@ def goal(number: int) -> int:
 
 
 def needed(n_lessons: int) -> range:
-    """Give the stages of which something is needed to judge and to serve, in the order in which they are grown."""
+    """Give the stages needed to serve, to judge and to tell of decisions, in the order in which they are grown."""
     last = newest(n_lessons)
-    return range(begins(max(last - JUDGED, 1)), last + 1) if last else range(0)
+    return range(begins(max(last - JUDGED - REMEMBERED, 1)), last + 1) if last else range(0)
 
 
 def lessons_of(lessons: Lessons, number: int) -> Window:
@@ -302,4 +307,4 @@ def verdict(number: int, evidence: Sequence[NDArray[np.float32]]) -> Verdict:
         return Verdict(number, False, n_lessons, linear, trees, both, 0.0, 0.0, 0.0)
     gain, error = _gain(held[2] - held[0], n_blocks)
     away = _CLEAR * error
-    return Verdict(number, gain - away > 0.0, n_lessons, linear, trees, both, gain, gain - away, gain + away)
+    return Verdict(number, gain - away > 0.0, n_lessons, linear, trees, both, gain, gain - away, gain + away, error)

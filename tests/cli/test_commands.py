@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from recsys import BusyError, Recommender
+from recsys import BusyError, Recommender, Settings
 from recsys.cli.app import COMMANDS, group
 from recsys.cli.look import N_HABITS_SHOWN
+from tests.properties.trees_world import lived
+from tests.small_trees import grow, needs_trees, small_trees
 
 MARK = "zqxcanary"
 READING = ("inspect", "recommend", "explain", "check", "export")
@@ -46,6 +48,24 @@ def test_inspect_shows_the_first_habits_and_counts_the_others(tmp_path: Path) ->
     shown = call("inspect", path).stdout
     n_all = len(json.loads(call("inspect", path, "--json").stdout)["profile"]["habits"])
     assert f"and {n_all - N_HABITS_SHOWN} more" in shown
+
+
+@needs_trees
+def test_inspect_shows_what_was_decided_about_trees(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    with small_trees():
+        with Recommender(path, settings=Settings(trees=True)) as recommender:
+            recommender.record_many(lived(120, seed=2))
+            grow(recommender)
+            decisions = recommender.stats().trees.decisions
+        shown, document = call("inspect", path).stdout, json.loads(call("inspect", path, "--json").stdout)
+    assert "what served from which stage on" in shown
+    rows = [line for line in shown.split("Decisions:")[1].splitlines() if f"{decisions[-1].n_learnt:,}" in line]
+    assert f"{decisions[-1].gain:+.4f}" in rows[0]
+    assert ("the sum" in rows[0]) == decisions[-1].serves
+    told = document["stats"]["trees"]["decisions"]
+    assert [d["stage"] for d in told] == [d.stage for d in decisions]
+    assert told[-1]["standard_error"] == decisions[-1].standard_error
 
 
 def test_inspect_as_json_holds_the_whole_profile(file: Path) -> None:

@@ -6,21 +6,24 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from recsys.learn.trees import can_grow
 from tests.crash.company import killed_in_company
-from tests.crash.deeds import SWEPT
-from tests.crash.kill_sweep import Ward, killed, points, ward
-from tests.crash.power_loss import CONTROLS, judged, lived, states
-from tests.crash.storage_errors import TRIED, suffered, troubles
+from tests.crash.deeds import GROWING, SWEPT
+from tests.crash.kill_sweep import Ward, killed, killed_at_tree, points, ward
+from tests.crash.power_loss import CONTROLS, TREE_CONTROLS, judged, lived, states
+from tests.crash.storage_errors import TRIED, TRIED_GROWING, suffered, troubles
 from tests.crash.syscalls import why_not
 from tests.keyed import KEY
 
 LEAST = {"kill": 300, "power": 3_000, "storage": 300, "company": 20}
+LEAST |= {"kill-trees": 1_000, "power-trees": 1_500, "storage-trees": 300, "company-trees": 20}
 N_CONTROL = 400
 
 
@@ -42,7 +45,7 @@ class Table:
             n_bad += bool(faults)
             kinds.update({fault.split(":")[0] for fault in faults})
         told = "; ".join(f"{kind} ({count})" for kind, count in kinds.most_common()) or "sound"
-        print(f"{part:8} {name:42} {n:6} {time.monotonic() - started:7.1f} s  {told}", flush=True)
+        print(f"{part:13} {name:42} {n:6} {time.monotonic() - started:7.1f} s  {told}", flush=True)
         if wanted is None:
             self.n[part] += n
             self.n_bad[part] += n_bad
@@ -75,6 +78,22 @@ def kill(w: Ward, table: Table) -> None:
     table.line("kill", "control: forget items, naive", (death.faults for death in deaths if death), wanted=wanted)
 
 
+def kill_trees(w: Ward, table: Table) -> None:
+    """The same where trees are grown; and death at every tree, before it is grown and before it is written."""
+    for deed in GROWING:
+        deaths = (killed(w, point) for point in points(w, deed))
+        table.line("kill-trees", deed, (death.faults for death in deaths if death))
+    for deed in GROWING:
+        deaths = (killed_at_tree(w, deed, n, grown=grown) for n in itertools.count(1) for grown in (False, True))
+        found = itertools.takewhile(bool, deaths)  # up to the last tree that it grows
+        table.line("kill-trees", f"{deed}, at a tree", (death.faults for death in found if death))
+    for job, wanted in TREE_CONTROLS:
+        found = points(w, "grow: forget half grown", sound=False, **job)
+        deaths = (killed(w, point, **job) for point in found)
+        name = f"control: {job['fault']}"
+        table.line("kill-trees", name, (death.faults for death in deaths if death), wanted=wanted)
+
+
 def power(w: Ward, table: Table) -> None:
     """Power cuts in one life, and in lives with a planted fault."""
     found = list(states(*lived(w), n_random=4, every=2))
@@ -87,9 +106,24 @@ def power(w: Ward, table: Table) -> None:
         table.line("power", name, (judged(w, state) for state in chosen), wanted=wanted)
 
 
-def storage(w: Ward, table: Table) -> None:
+def power_trees(w: Ward, table: Table) -> None:
+    """Power cuts in a life with trees, and in such lives with a planted fault."""
+    life = "life, with trees"
+    found = list(states(*lived(w, life), n_random=4, every=3))
+    chosen = random.Random(1).sample(found, min(len(found), LEAST["power-trees"] + 500))
+    table.line("power-trees", f"a life, {len(found)} states, of them", (judged(w, state, life) for state in chosen))
+    for job, wanted in TREE_CONTROLS:
+        if job["fault"] == "trees later":  # between its two transactions are few states, all of them found by a kill
+            continue
+        found = list(states(*lived(w, life, **job), n_random=1, every=20))
+        chosen = random.Random(1).sample(found, min(len(found), N_CONTROL))
+        name = f"control: {job['fault']}"
+        table.line("power-trees", name, (judged(w, state, life) for state in chosen), wanted=wanted)
+
+
+def storage(w: Ward, table: Table, part: str = "storage", tried: Sequence[str] = TRIED) -> None:
     """Each write, sync and change of size fails; of plain writes in a long row, each tenth."""
-    for deed in TRIED:
+    for deed in tried:
         found = points(w, deed)
         chosen = [p for p in found if p.call != "pwrite64" or p.n <= 4 or p.n % 10 == 0 or p.n > len(found) - 4]
         ends: Counter[str] = Counter()
@@ -100,26 +134,47 @@ def storage(w: Ward, table: Table) -> None:
                 ends.update(outcome.ends)
                 yield outcome.faults
 
-        table.line("storage", deed, outcomes())
-        print(f"{'':51} ends: {dict(ends)}")
+        table.line(part, deed, outcomes())
+        print(f"{'':56} ends: {dict(ends)}")
 
 
-def company(w: Ward, table: Table) -> None:
+def storage_trees(w: Ward, table: Table) -> None:
+    """The same where trees are grown."""
+    storage(w, table, "storage-trees", TRIED_GROWING)
+
+
+def company(
+    w: Ward, table: Table, part: str = "company", tried: Sequence[str] = ("forget items", "forget events")
+) -> None:
     """Kill one that forgets while two others record."""
-    for deed in ("forget items", "forget events"):
-        chosen = random.Random(1).sample(points(w, deed), LEAST["company"])
+    for deed in tried:
+        chosen = random.Random(1).sample(points(w, deed), LEAST[part])
         deaths = (killed_in_company(w, point) for point in chosen)
-        table.line("company", deed, (death.faults for death in deaths if death))
+        table.line(part, deed, (death.faults for death in deaths if death))
 
 
-PARTS: dict[str, Callable[[Ward, Table], None]] = {"kill": kill, "power": power, "storage": storage, "company": company}
+def company_trees(w: Ward, table: Table) -> None:
+    """Kill one that forgets and grows while two others record and grow."""
+    company(w, table, "company-trees", ("grow: forget events", "grow: forget half grown"))
+
+
+PARTS: dict[str, Callable[[Ward, Table], None]] = {
+    "kill": kill,
+    "power": power,
+    "storage": storage,
+    "company": company,
+    "kill-trees": kill_trees,
+    "power-trees": power_trees,
+    "storage-trees": storage_trees,
+    "company-trees": company_trees,
+}
 
 
 def main() -> int:
     """Run the parts that were asked for, or all."""
     parser = argparse.ArgumentParser(prog="scripts/crash", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"any of: {', '.join(PARTS)}; all when none is given")
-    parts = parser.parse_args().parts or list(PARTS)
+    parts = parser.parse_args().parts or [part for part in PARTS if not part.endswith("-trees") or can_grow()]
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     if reason := why_not():

@@ -2,6 +2,9 @@
 
 A deed is data: steps with the marks that each of them adds to the file and takes from it. A mark stands for an event
 or an item. Every event carries texts and numbers of its own, the needles, that are looked for when it was forgotten.
+
+Some deeds are done with trees (`Deed.trees`): on the schedule of `tests.small_trees`, so that a file of forty events
+has five stages of them.
 """
 
 from __future__ import annotations
@@ -9,12 +12,17 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from recsys import Event, Recommender, Settings
-from recsys.log import Store, scan
+from recsys.duties import Duties
+from recsys.grove import Growing
+from recsys.learn import stages
+from recsys.log import Store, deletion, scan
 from tests.keyed import KEY
+from tests.small_trees import grow, stages_in
 
 START: Final = 1_700_000_000
 N_BASE: Final = 40
@@ -30,16 +38,17 @@ Deed_ = Callable[["Life"], object]
 class Life:
     """One process's life with a file: where it is, how it is opened, and the recommender once it is."""
 
-    def __init__(self, path: Path, synchronous: str, patience_ms: int) -> None:
+    def __init__(self, path: Path, synchronous: str, patience_ms: int, *, trees: bool = False) -> None:
         self.path = path
         self.synchronous = synchronous
         self.patience_ms = patience_ms
+        self.trees = trees
         self.rec: Recommender = None  # type: ignore[assignment]  # until it is opened
         self.holder: Store | None = None
         self.held: Iterator[Event] | None = None
 
     def open(self) -> None:
-        self.rec = opened(self.path, self.synchronous, self.patience_ms)
+        self.rec = opened(self.path, self.synchronous, self.patience_ms, trees=self.trees)
 
 
 class Step(NamedTuple):
@@ -54,14 +63,15 @@ class Deed(NamedTuple):
     """What a process does with a file: `before` unobserved, then the steps, of which the first may be the opening."""
 
     steps: tuple[Step, ...]
-    base: str = "filled"  # or "none", or the name of an old file
+    base: str = "filled"  # or "sown", "grown" (both for trees), "none", or the name of an old file
     before: tuple[Step, ...] = ()
     opens: bool = False
+    trees: bool = False
 
 
-def opened(path: Path, synchronous: str = "full", patience_ms: int = 200) -> Recommender:
+def opened(path: Path | str, synchronous: str = "full", patience_ms: int = 200, *, trees: bool = False) -> Recommender:
     """Open the file as every crash test does: the one place that knows the settings. The key comes by `tests.keyed`."""
-    settings = Settings(synchronous=synchronous, checkpoint_events=16, busy_timeout_ms=patience_ms)
+    settings = Settings(synchronous=synchronous, checkpoint_events=16, busy_timeout_ms=patience_ms, trees=trees)
     return Recommender(path, settings=settings)
 
 
@@ -124,6 +134,12 @@ def mark(e: Event) -> Mark:
     return ("event", n if not rest else e.at_us, e.item_id, e.kind, tuple(place[0] for place in e.shown), content)
 
 
+def event_of(one: Mark) -> Event:
+    """The event of a mark; of a slate, what the mark has of it."""
+    e = event(one[1])
+    return replace(e, shown=tuple(place for place in e.shown if place[0] in one[4]))
+
+
 def marks_in(rec: Recommender) -> list[Mark]:
     """What the file holds."""
     items = [("item", item.id, item.title, removed) for item, removed in rec._store.items()]
@@ -139,12 +155,14 @@ CATALOGUE_MARKS: Final = frozenset(("item", i["id"], i["title"], False) for i in
 FILLED: Final = CATALOGUE_MARKS | of(range(N_BASE))
 
 
-def fill(path: Path) -> None:
-    """Make the base file."""
-    with opened(path) as rec:
+def fill(path: Path, *, trees: bool = False, grown: bool = False) -> None:
+    """Make the base file; `grown`: with all the trees that its events teach."""
+    with opened(path, trees=trees) as rec:
         rec.add(CATALOGUE)
         for start in range(0, N_BASE, 10):
             rec.record_many([event(n) for n in range(start, start + 10)])
+        if grown:
+            grow(rec)
 
 
 def migrated(version: int) -> frozenset[Mark]:
@@ -159,7 +177,7 @@ def base_marks(deed: Deed) -> frozenset[Mark]:
     """What the file holds before anything is done."""
     if deed.base == "none":
         return frozenset()
-    return FILLED if deed.base == "filled" else migrated(int(deed.base[1:]))
+    return FILLED if deed.base in ("filled", "sown", "grown") else migrated(int(deed.base[1:]))
 
 
 # Steps
@@ -268,15 +286,71 @@ DEEDS: Final[dict[str, Deed]] = {
     ),
 }
 
+A_TREE: Final = call("maintain", 1e-6)  # the least budget: one is grown, and written
+A_STAGE: Final = call("maintain", 1_000.0)
+
+
+def with_trees(name: str, *steps: Step) -> Deed:
+    """A deed on a file that has trees, and then these steps."""
+    return DEEDS[name]._replace(steps=DEEDS[name].steps + steps, base="grown", trees=True)
+
+
+DEEDS |= {
+    "grow": Deed((A_TREE,) * 11, base="sown", trees=True),
+    "grow: go on": Deed((A_STAGE,) * 4, base="grown", before=(record_many(range(40, 60)),), trees=True),
+    "grow: forget half grown": Deed((FORGET_EVENTS, A_TREE, A_TREE), base="sown", before=(A_TREE,) * 6, trees=True),
+    "grow: forget the newest": Deed(
+        (forget([39], events=[needle(39)]), A_STAGE), base="grown", before=(record(40),), trees=True
+    ),
+    "grow: record": with_trees("record", A_TREE),
+    "grow: record late": with_trees("record late", A_TREE, A_TREE),
+    "grow: forget events": with_trees("forget events", A_STAGE),
+    "grow: forget items": with_trees("forget items"),
+    "grow: forget everything": with_trees("forget everything"),
+    "grow: an erasure": with_trees("maintain: an erasure", A_TREE),
+    "grow: open": with_trees("open", A_STAGE),
+    "grow: close": with_trees("close"),
+    # While others record, and a whole life.
+    "record on, with trees": with_trees("record on, first", A_TREE),
+    "record on, growing": Deed(
+        tuple(step for n in range(120, 126) if n % 8 != 5 for step in (record(n), A_TREE)), base="grown", trees=True
+    ),
+    "life, with trees": Deed(
+        (
+            OPEN,
+            call("add", CATALOGUE, adds=CATALOGUE_MARKS),
+            record_many(range(40)),
+            *(A_TREE,) * 5,
+            record(40),
+            FORGET_EVENTS,
+            *(A_STAGE,) * 5,
+            record_many([41, 42, 43, 44]),
+            FORGET_ITEM,
+            A_STAGE,
+            A_STAGE,
+            call("close"),
+            OPEN,
+            A_STAGE,
+            record(46),
+            FORGET_RANGE,
+            A_TREE,
+            call("close"),
+        ),
+        base="none",
+        opens=True,
+        trees=True,
+    ),
+}
+
 
 def _carry_on(life: Life) -> None:
-    """Open what could not be opened, and do all background work."""
+    """Open what could not be opened, and do all background work: every stage that is needed then stands in the file."""
     if life.rec is None:
         life.open()
-    for _ in range(9):
-        if not life.rec.maintain():
-            return
-    raise AssertionError("maintain has no end")
+    grow(life.rec)
+    if life.trees:
+        needed = [*stages.needed(life.rec._live.state.lessons.n)]
+        assert [*stages_in(life.rec)] == needed, f"stages {[*stages_in(life.rec)]} of {needed}"
 
 
 # What a process does once a fault of the disk is over.
@@ -284,7 +358,8 @@ AFTER: Final = (Step(_carry_on), record(90))
 
 # An old file is never an encrypted one.
 APART: Final = ("life", "record on", *(["migrate"] if KEY else []))
-SWEPT: Final = tuple(name for name in DEEDS if not name.startswith(APART))
+GROWING: Final = tuple(name for name in DEEDS if DEEDS[name].trees and not name.startswith(APART))
+SWEPT: Final = tuple(name for name in DEEDS if not DEEDS[name].trees and not name.startswith(APART))
 
 
 # Faults to plant. Each makes the process that lives do something wrong.
@@ -342,9 +417,42 @@ class _Other:
         return getattr(self._rec, name)
 
 
+def _trees_stay(_: Life) -> None:
+    """Forget, and keep the trees that knew."""
+    deletion.drop_stages_from = lambda *_: 0
+
+
+def _trees_later(_: Life) -> None:
+    """Forget, and drop the trees that knew in a transaction of their own."""
+    deletion.drop_stages_from = lambda *_: 0
+    delete = Duties._deleted
+
+    def in_two(duties: Duties, store: Store, wanted: Callable[[Store], deletion.Deleted]) -> deletion.Deleted:
+        deleted = delete(duties, store, wanted)
+        store.drop_stages()
+        return deleted
+
+    Duties._deleted = in_two
+
+
+def _unripe(_: Life) -> None:
+    """Take each stage for complete after one step."""
+    advance = Growing.advance
+
+    def hasty(growing: Growing, deadline: float) -> None:
+        advance(growing, deadline)
+        growing.stage = growing.stage._replace(complete=True)
+        growing.blob = growing.stage.encode(growing.basis)
+
+    Growing.advance = hasty
+
+
 FAULTS: Final[dict[str, Callable[[Life], None]]] = {
     "no sync": _no_sync,
     "keep deleted": _keep_deleted,
     "naive": _naive,
     "delete only": _delete_only,
+    "trees stay": _trees_stay,
+    "trees later": _trees_later,
+    "trees unripe": _unripe,
 }

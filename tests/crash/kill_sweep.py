@@ -11,16 +11,29 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tests.crash import deeds
 from tests.crash.deeds import DEEDS, OLD
 from tests.crash.nursery import Nursery
 from tests.crash.syscalls import Call, Tracer, recorded, traced
 from tests.crash.verdict import faults_in
+from tests.small_trees import small_trees
+
+
+def _sown(path: Path, *, grown: bool = False) -> None:
+    with small_trees():
+        deeds.fill(path, trees=True, grown=grown)
+
+
+BASES: Final[dict[str, Callable[[Path], None]]] = {
+    "filled": deeds.fill,
+    "sown": _sown,
+    "grown": lambda path: _sown(path, grown=True),
+}
 
 
 class Point(NamedTuple):
@@ -40,15 +53,13 @@ class Death(NamedTuple):
 
 
 class Ward:
-    """A folder for the lives of a sweep: the base files, made once, and the nurseries; the first one scans too."""
+    """A folder for the lives of a sweep: the base files, each made once, and the nurseries; the first one scans too."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         self._stack = stack
         self._nurseries: list[Nursery] = []
         self._n = 0
-        (folder / "filled").mkdir()
-        deeds.fill(folder / "filled" / "me.db")
 
     def nurseries(self, n: int) -> list[Nursery]:
         """So many nurseries, for lives at the same time."""
@@ -64,7 +75,10 @@ class Ward:
         """A new folder with a copy of the base file; the path of that file."""
         self._n += 1
         folder = self.folder / f"life-{self._n}"
-        if base == "filled":
+        if base in BASES:
+            if not (self.folder / base).exists():
+                (self.folder / base).mkdir()
+                BASES[base](self.folder / base / "me.db")
             shutil.copytree(self.folder / base, folder)
         else:
             folder.mkdir()
@@ -128,6 +142,20 @@ def killed(w: Ward, point: Point, **job: object) -> Death | None:
     faults = faults_in(path.parent, DEEDS[point.deed], end.said, w.nursery)
     w.clear(path)
     return Death(point, faults)
+
+
+def killed_at_tree(w: Ward, deed: str, n: int, *, grown: bool) -> Death | None:
+    """Have it die at the n-th tree that it grows, and judge what is left; None when it grew fewer."""
+    path = w.fresh(DEEDS[deed].base)
+    w.nursery.raised(path=str(path), deed=deed, dies_at_tree={"n": n, "grown": grown})
+    w.nursery.begin()
+    end = w.nursery.end()
+    if end.killed_by != signal.SIGKILL:
+        assert end.killed_by == 0, end
+        return None
+    faults = faults_in(path.parent, DEEDS[deed], end.said, w.nursery)
+    w.clear(path)
+    return Death(Point(deed, "a tree", n, ()), faults)
 
 
 def sampled(found: dict[str, list[Point]], n: int, seed: int) -> list[Point]:

@@ -115,6 +115,7 @@ def _serve() -> None:
         if "scan" in job:
             say("found", *found_in(Path(job["scan"]), [bytes.fromhex(needle) for needle in job["needles"]]))
             continue
+        lives.warmed(job)
         child = os.fork()
         if not child:
             try:

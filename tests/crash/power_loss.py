@@ -33,6 +33,11 @@ _CONTROLS: Final = (
     ({"fault": "naive"}, "bytes of a forgotten event are left"),
     ({"fault": "delete only", "synchronous": "normal"}, "a forgotten event came back"),
 )
+TREE_CONTROLS: Final = (
+    ({"fault": "trees stay"}, "trees of another log are in the file"),
+    ({"fault": "trees later"}, "trees of another log are in the file"),
+    ({"fault": "trees unripe"}, "finished trees are not those of an undisturbed life"),
+)
 # In an encrypted file no byte is found in any case.
 CONTROLS: Final = tuple(control for control in _CONTROLS if not (KEY and control[1].startswith("bytes")))
 
@@ -204,26 +209,26 @@ def _digest(image: Image, n_said: int) -> bytes:
     return digest.digest()
 
 
-def lived(w: Ward, **job: object) -> tuple[list[Call], str]:
+def lived(w: Ward, deed: str = "life", **job: object) -> tuple[list[Call], str]:
     """The calls of one life that began on an empty folder and that nobody disturbed; and that folder."""
     path = w.fresh("none")
-    end, calls = recorded(w.nursery, w.folder / "trace", path=str(path), deed="life", **job)
+    end, calls = recorded(w.nursery, w.folder / "trace", path=str(path), deed=deed, **job)
     assert end.killed_by == 0, end.said[-2:]
     assert [line for line in end.said if line[0] in ("failed", "broke")] == []
     assert [line[2] for line in end.said if line[0] == "done" and line[2] in ("erased", "pending")] == ["erased"] * 3
     return calls, str(path.parent)
 
 
-def judged(w: Ward, state: State) -> list[str]:
+def judged(w: Ward, state: State, deed: str = "life") -> list[str]:
     """Write the files of a state to a folder, open them, and say what is wrong."""
     path = w.fresh("none")
     for name, content in state.image.items():
         (path.parent / name).write_bytes(content)
-    faults = faults_in(path.parent, DEEDS["life"], state.said, w.nursery)
+    faults = faults_in(path.parent, DEEDS[deed], state.said, w.nursery)
     w.clear(path)
     return faults
 
 
-def replayed(w: Ward, chosen: Iterable[State]) -> list[list[str]]:
+def replayed(w: Ward, chosen: Iterable[State], deed: str = "life") -> list[list[str]]:
     """What is wrong with each of the states."""
-    return [judged(w, state) for state in chosen]
+    return [judged(w, state, deed) for state in chosen]

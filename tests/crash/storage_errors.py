@@ -25,6 +25,7 @@ TRIED: Final = (
     "forget items",
     "maintain: an erasure",
 )
+TRIED_GROWING: Final = ("grow", "grow: go on", "grow: record", "grow: forget half grown", "grow: an erasure")
 
 
 class Trouble(NamedTuple):

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from tests.crash import deeds
-from tests.crash.deeds import DEEDS, SWEPT, marks_in, opened
-from tests.crash.kill_sweep import Point, Ward, killed, points, sampled
+from tests.crash.deeds import DEEDS, GROWING, SWEPT, marks_in, opened
+from tests.crash.kill_sweep import Point, Ward, killed, killed_at_tree, points, sampled
 from tests.crash.nursery import Nursery
 from tests.crash.verdict import faults_in, wrong_marks
 from tests.keyed import plain_only
+from tests.small_trees import needs_trees
 
 N_POINTS = 32
+N_TREES = 3
 
 
 def test_a_kill_at_any_call_loses_nothing_and_leaves_no_byte_of_what_was_forgotten(w: Ward) -> None:
@@ -30,6 +32,41 @@ def test_a_kill_at_any_call_loses_nothing_and_leaves_no_byte_of_what_was_forgott
     assert {death.point.deed for death in executed} == {deed for deed in SWEPT if found[deed]}
     assert min(map(len, found.values())) > 0
     assert [death for death in executed if death.faults] == []
+
+
+@needs_trees
+def test_a_kill_among_growing_trees_leaves_none_that_is_not_of_the_log(w: Ward) -> None:
+    """Each deed with trees is killed at one call; and one that grows, at trees, before they are grown or written."""
+    found = {deed: points(w, deed) for deed in random.Random(3).sample(GROWING, N_TREES)}
+    deaths = [killed(w, point) for point in sampled(found, 2 * N_TREES, seed=1)]
+    deaths += [killed_at_tree(w, "grow", n, grown=n % 2 == 0) for n in (1, 2, 4, 7)]
+    executed = [death for death in deaths if death is not None]
+    assert len(executed) >= 2 * N_TREES + 2
+    assert [death for death in executed if death.faults] == []
+
+
+@needs_trees
+@pytest.mark.parametrize(
+    ("fault", "deed", "wanted"),
+    [
+        ("trees stay", "grow: forget events", "trees of another log are in the file"),
+        ("trees unripe", "grow", "finished trees are not those of an undisturbed life"),
+    ],
+)
+def test_trees_that_stay_or_are_written_unripe_are_noticed(w: Ward, fault: str, deed: str, wanted: str) -> None:
+    found = points(w, deed, fault=fault, sound=False)
+    deaths = (killed(w, point, fault=fault) for point in random.Random(1).sample(found, len(found)))
+    assert any(one == wanted for death in deaths if death for one in death.faults)
+
+
+@needs_trees
+def test_trees_that_are_dropped_in_a_transaction_of_their_own_are_noticed(w: Ward) -> None:
+    """Found between the two transactions: at the first write after the one in which the events were deleted."""
+    job = {"fault": "trees later"}
+    found = points(w, "grow: forget half grown", sound=False, **job)
+    first_sync = next(place for place, point in enumerate(found) if point.call == "fdatasync")
+    deaths = [killed(w, point, **job) for point in found[first_sync : first_sync + 12]]
+    assert any(fault == "trees of another log are in the file" for death in deaths if death for fault in death.faults)
 
 
 @plain_only

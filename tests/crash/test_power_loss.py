@@ -12,8 +12,10 @@ import pytest
 from tests.crash.kill_sweep import Ward
 from tests.crash.power_loss import CONTROLS, Disk, Image, State, images, judged, lived, replayed, states
 from tests.crash.syscalls import Call
+from tests.small_trees import needs_trees
 
-N_STATES = 100
+N_STATES, N_STATES_WITH_TREES = 100, 25
+GROWING_LIFE = "life, with trees"
 FOLDER = "/f"
 
 
@@ -30,6 +32,14 @@ def test_no_power_cut_loses_what_was_acknowledged_or_brings_back_what_was_forgot
     assert [
         (state.said[-1:], faults) for state, faults in zip(chosen, replayed(w, chosen), strict=True) if faults
     ] == []
+
+
+@needs_trees
+def test_no_power_cut_leaves_trees_that_are_not_of_the_log(w: Ward) -> None:
+    calls, folder = lived(w, GROWING_LIFE)
+    found = list(states(calls, folder, n_random=1, every=200))
+    chosen = random.Random(1).sample(found, N_STATES_WITH_TREES)
+    assert [faults for faults in replayed(w, chosen, GROWING_LIFE) if faults] == []
 
 
 @pytest.mark.parametrize(("job", "fault"), CONTROLS, ids=[" ".join(job.values()) for job, _ in CONTROLS])

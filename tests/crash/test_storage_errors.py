@@ -16,6 +16,7 @@ from tests.crash.deeds import HUSH, START, event, marks_in, needles, opened
 from tests.crash.kill_sweep import Ward, points
 from tests.crash.nursery import found_in
 from tests.crash.storage_errors import ERRORS, TRIED, suffered, troubles, wrong_in
+from tests.small_trees import needs_trees
 
 N_EACH = 3
 
@@ -30,6 +31,15 @@ def test_a_storage_error_is_an_error_of_ours_and_passes(w: Ward) -> None:
     ends = {end for outcome in outcomes for end in outcome.ends}
     assert ends & {"StoreError", "FullError"}  # the errors did arrive
     assert ends & {"erased", "pending"}
+
+
+@needs_trees
+def test_a_storage_error_while_trees_grow_passes_and_they_are_grown(w: Ward) -> None:
+    draw = random.Random(2)
+    chosen = [trouble for deed in ("grow", "grow: go on") for trouble in draw.sample(troubles(points(w, deed)), 4)]
+    outcomes = [suffered(w, trouble) for trouble in chosen]
+    assert [outcome for outcome in outcomes if outcome.faults] == []
+    assert {end for outcome in outcomes for end in outcome.ends} & {"StoreError", "FullError"}
 
 
 def test_a_foreign_error_a_wrong_one_and_silence_are_noticed() -> None:

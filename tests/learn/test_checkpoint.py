@@ -263,6 +263,14 @@ def test_other_settings_of_learning_are_another_basis(settings: Settings) -> Non
     assert basis(PRIOR, settings) != BASIS
 
 
+def test_another_number_of_lessons_is_another_basis_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_trees = replace(SETTINGS, trees=True)
+    before = basis(PRIOR, with_trees)
+    monkeypatch.setattr(checkpoint, "KEPT", 9_999)
+    assert basis(PRIOR, with_trees) != before
+    assert basis(PRIOR, SETTINGS) == BASIS
+
+
 def test_settings_of_storage_and_the_order_of_kinds_are_no_part_of_the_basis() -> None:
     turned = dict(reversed(SETTINGS.kind_weights.items()))
     other = Settings(kind_weights=turned, checkpoint_events=99, synchronous="normal", busy_timeout_ms=1)

@@ -108,6 +108,13 @@ def test_what_is_no_tree_is_refused(left: list[int], right: list[int]) -> None:
         Forest.of([Tree([0] * k, [9] * k, left, right, [0.0] * k, [0.0] * (k + 1))])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_no_number_is_refused(value: float) -> None:
+    for inner, leaf in (([value], [0.0, 1.0]), ([0.0], [0.0, value])):
+        with pytest.raises(ValueError, match="no number"):
+            Forest.of([Tree([0], [9], [-1], [-2], inner, leaf)])
+
+
 def test_a_stage_with_a_sound_digest_and_bad_trees_is_refused() -> None:
     sound = Forest.of(random_trees(5)).arrays
     stage = Stage(3, complete=True, forest=Forest(sound), made_from=b"x" * 16)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
+import random
 import tempfile
 import time
 from collections import Counter
@@ -17,12 +19,16 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
+from recsys.learn.features import FEATURES
+from recsys.learn.lessons import Lessons
+from recsys.learn.stages import Stage
+from recsys.learn.trees import can_grow
 from recsys.log import deletion, opening, scan
 from recsys.log.connection import Writer
 from tests.properties.lives import JOURNALS, PAGE_SIZES, Conditions, Life, lived
 from tests.properties.searcher import Searcher
 
-__all__ = ["FAULTS", "LONG", "PAIRS", "SHORT", "caught", "planted"]
+__all__ = ["FAULTS", "LONG", "PAIRS", "SHORT", "TREES", "caught", "planted"]
 
 # Every size of pages with every journal; the first five have each of both once.
 PAIRS: Final = tuple(
@@ -30,6 +36,7 @@ PAIRS: Final = tuple(
     for shift in range(len(PAGE_SIZES))
     for number, journal in enumerate((*JOURNALS, *JOURNALS)[shift : shift + len(JOURNALS)])
 )
+TREES: Final = ("", "before", "after", "both")  # by seed
 _COLUMNS: Final = ("forgets", "events forgotten", "needles", "files read", "bytes read", "needles found")
 
 Size = tuple[int, int]  # of a life: rounds, and events in each
@@ -43,11 +50,35 @@ class Fault(NamedTuple):
     patches: list[tuple[object, str, Any]]
     size: Size = SHORT
     first: int = 1  # seed
+    trees: str = ""
 
 
 _BLIND: Final = (scan, "scan", lambda *_: ([], 0, 0))  # the log does not look for itself what it left behind
 _NOT_WRITTEN_ANEW: Final = (Writer, "vacuum", lambda _: None)
 _NOT_SECURE: Final = (opening, "PRAGMAS", {**opening.PRAGMAS, "secure_delete": "OFF"})
+_RAW: dict[str, tuple[float, float]] = {}  # of each feature, the least and the greatest value
+
+
+def _raw_values_kept() -> list[tuple[object, str, Any]]:
+    """Have trees keep what a text of LightGBM's keeps: between which values each feature was."""
+    add, encode, decode = Lessons.add, Stage.encode, Stage.decode
+
+    def adding(self: Lessons, features: Any, *rest: Any) -> None:
+        add(self, features, *rest)
+        for feature, values in zip(FEATURES, features, strict=True):
+            low, high = _RAW.get(feature.name, (math.inf, -math.inf))
+            _RAW[feature.name] = (min(low, float(values.min())), max(high, float(values.max())))
+
+    def encoding(self: Stage, basis: str) -> bytes:
+        text = " ".join(f"[{low:.17g}:{high:.17g}]" for low, high in _RAW.values())
+        return encode(self, basis) + f"\nfeature_infos={text}".encode()
+
+    def decoding(_: type[Stage], blob: bytes, basis: str) -> Stage:
+        return decode(blob.split(b"\nfeature_infos=")[0], basis)
+
+    return [(Lessons, "add", adding), (Stage, "encode", encoding), (Stage, "decode", classmethod(decoding))]
+
+
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
     {
         # Only what the tree left in the gaps of its pages when it was balanced is found then: not in every life.
@@ -55,6 +86,8 @@ FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
         "nor is what is deleted overwritten": Fault([_BLIND, _NOT_WRITTEN_ANEW, _NOT_SECURE]),
         "the journal is not emptied": Fault([_BLIND, (Writer, "truncate_wal", lambda *_: True)]),
         "a checkpoint of what is forgotten stays": Fault([_BLIND, (deletion, "drop_checkpoints_from", lambda *_: 0)]),
+        "trees that knew stay": Fault([_BLIND, (deletion, "drop_stages_from", lambda *_: 0)], (3, 60), trees="before"),
+        "trees keep a feature's least and greatest value": Fault(_raw_values_kept(), trees="both"),
         "slates keep what is forgotten": Fault([_BLIND, (deletion, "_losing", lambda *_: {})]),
         "removed items stay by their ids": Fault([_BLIND, (deletion, "_drop_tombstones", lambda _: ())]),
     }
@@ -74,7 +107,8 @@ def caught(fault: str, folder: Path, searcher: Searcher) -> Life | None:
     """Give the first life in which the fault is found; None when it is not."""
     with planted(fault):
         for seed in range(FAULTS[fault].first, FAULTS[fault].first + 30):
-            life = lived(seed, PAIRS[0], folder, searcher, *FAULTS[fault].size)
+            conditions = PAIRS[0]._replace(trees=FAULTS[fault].trees)
+            life = lived(seed, conditions, folder, searcher, *FAULTS[fault].size)
             if life.findings:
                 return life
     return None
@@ -88,7 +122,10 @@ def _survey(n_events: int, folder: Path, searcher: Searcher) -> tuple[Counter[st
     seeds = itertools.count(1)
     while total["events forgotten"] < n_events:
         for pair in PAIRS:
-            life = lived(next(seeds), pair, folder / "life", searcher, *LONG)
+            seed = next(seeds)
+            trees = random.Random(seed).choice(TREES) if can_grow() else ""
+            life = lived(seed, pair._replace(trees=trees), folder / "life", searcher, *LONG)
+            life.counts[f"lives with trees, grown {trees}" if trees else "lives without trees"] += 1
             by_pair[pair] += life.counts
             total += life.counts
             findings += life.findings

@@ -1,7 +1,8 @@
 """Random lives on a file, in which much is forgotten; after each forget its files are searched for what is gone.
 
-A life is drawn from a seed and lived under *conditions*: the size of the file's pages, and what its journal is like at
-the moment of forgetting. It keeps a plain account of what it told, and a list of what was found that should not be.
+A life is drawn from a seed and lived under *conditions*: the size of the file's pages, what its journal is like at
+the moment of forgetting, and whether there are trees, on the schedule of ``tests.small_trees``, and when they grow.
+It keeps a plain account of what it told, and a list of what was found that should not be.
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recsys import Event, Item, Recommender, Settings, Slate, StoreError, live
+from recsys.learn import lessons
 from recsys.log import opening
 from recsys.testing.strategies import START
 from tests.keyed import KEY
 from tests.properties.eyes import in_order, opened
 from tests.properties.machine import forgotten
 from tests.properties.needles import Word, apart, encodings, needles, samples, words_of_event, words_of_item
-from tests.properties.searcher import Searcher
+from tests.properties.searcher import SHORTEST, Searcher, present
+from tests.small_trees import grow, numbers_in, pieces, small_trees, stages_in
 
 __all__ = ["JOURNALS", "PAGE_SIZES", "SETTINGS", "Conditions", "Life", "lived", "under"]
 
@@ -38,6 +44,7 @@ JOURNALS: Final[dict[str, dict[str, int]]] = {  # what the writing connection is
     "spilled and rolled back": {"wal_autocheckpoint": 0, "cache_size": 10},
 }
 _KINDS: Final = ("click", "play", "view", "skip", "dislike", "a kind of this host's")
+EXACT: Final[set[float]] = set()  # features that were learnt from in this life, none of which may stand in a tree
 _OURS: Final = ("", "-wal", "-shm", "-ballast")
 
 
@@ -46,6 +53,7 @@ class Conditions(NamedTuple):
 
     page_size: int
     journal: str
+    trees: str = ""  # grown "before" a forget, "after" it, or "both"; none otherwise
 
 
 @contextmanager
@@ -58,8 +66,21 @@ def under(conditions: Conditions) -> Iterator[None]:
         patch.object(opening, "PRAGMAS", first),
         patch.object(opening, "WRITER_PRAGMAS", writer),
         patch.object(live, "_BYTES_AN_EVENT", 1 << 40),
+        small_trees() if conditions.trees else nullcontext(),
+        patch.object(lessons.Lessons, "add", _overheard(lessons.Lessons.add)),
     ):
+        EXACT.clear()
         yield
+
+
+def _overheard(add: Callable[..., None]) -> Callable[..., None]:
+    """Let the least and greatest value of every feature of what is learnt be written down, as it is."""
+
+    def overhearing(self: lessons.Lessons, features: NDArray[np.float64], *rest: Any) -> None:
+        add(self, features, *rest)
+        EXACT.update(features.min(axis=1).tolist(), features.max(axis=1).tolist())
+
+    return overhearing
 
 
 def lived(seed: int, conditions: Conditions, folder: Path, searcher: Searcher, rounds: int, n_events: int) -> Life:
@@ -90,6 +111,8 @@ class Life:
         self.dead: set[bytes] = set()  # all that was looked for so far
         self.counts: Counter[str] = Counter()
         self.findings: list[str] = []
+        self.settings = replace(SETTINGS, trees=bool(conditions.trees))
+        self.numbers_of_trees: set[bytes] = set()  # that were in the file
         self.rec = self._opened(next(self.numbers))
 
     def close(self) -> None:
@@ -190,7 +213,7 @@ class Life:
         """Close the file and open it again."""
         self._remember_checkpoints()
         self.rec.close()
-        self.rec = opened(self.path, settings=SETTINGS)
+        self.rec = opened(self.path, settings=self.settings)
         self.counts["reopened"] += 1
 
     def roll_back(self) -> None:
@@ -272,6 +295,8 @@ class Life:
         """F1, U7: forget, and look for every word that is told no more, and for every checkpoint there was."""
         left = [] if "everything" in criteria else forgotten(self.events, **criteria)
         gone = {event.uid for event in self.events} - {event.uid for event in left}
+        if self.conditions.trees in ("before", "both"):
+            self._grow()
         self._remember_checkpoints()
         self._see_the_conditions()
         receipt = self.rec.forget(**criteria)
@@ -284,11 +309,37 @@ class Life:
         names = named(left)
         self.buried = {item_id: item for item_id, item in self.buried.items() if item_id in names}
         told.update(word for item in (*self.items.values(), *self.buried.values()) for word in words_of_item(item))
-        kept = [self.rec._store.load_checkpoint(key) for key, *_ in self.rec._store.checkpoints()]
+        kept = self._kept()
         old = apart(self.blobs, [*kept, *(form for word in told for form in encodings(word))])
         self.counts += Counter({"forgets": 1, "events forgotten": len(gone), "pieces of old checkpoints": len(old)})
-        self._look_for(needles(self.ever - told, told) | old, f"after {', '.join(criteria)}")
+        numbers = apart(self.numbers_of_trees, [*kept, *self._numbers()])
+        self.counts["numbers of old trees and lessons"] += len(numbers)
+        words, bytes_ = needles(self.ever - told, told), old | numbers
+        self._look_for(words | bytes_, f"after {', '.join(criteria)}")
         self.ever, self.blobs = told, [piece for blob in kept for piece in samples(blob)]
+        self.numbers_of_trees = set()
+        if self.conditions.trees in ("after", "both"):
+            self._grow()
+            # What is left may teach some of the same numbers again, and a checkpoint is written before trees grow.
+            self._look_for(words | apart(bytes_, [*self._kept(), *self._numbers()]), "after growing")
+
+    def _kept(self) -> list[bytes]:
+        """Every checkpoint and stage that is in the file."""
+        store = self.rec._store
+        checkpoints = [store.load_checkpoint(key) for key, *_ in store.checkpoints()]
+        return checkpoints + [blob for _, _, blob in stages_in(self.rec).values()]
+
+    def _grow(self) -> None:
+        """Grow trees; no value of a feature stands in them as it was."""
+        grow(self.rec)
+        blobs = b"\xff".join(blob for _, _, blob in stages_in(self.rec).values())
+        wanted = sorted({form for value in EXACT for form in (*encodings(value), *_as_text(value))})
+        found = [wanted[n].hex() for n in present(blobs, wanted)]
+        self.findings += [f"{self.conditions}: a feature's value {form} in a tree" for form in found]
+        self.counts += Counter({"stages": len(stages_in(self.rec)), "values looked for in trees": len(wanted)})
+
+    def _numbers(self) -> set[bytes]:
+        return numbers_in(self.rec) if self.conditions.trees else set()
 
     def _see_the_conditions(self) -> None:
         """The conditions are what they are said to be."""
@@ -317,7 +368,7 @@ class Life:
     def _opened(self, number: int) -> Recommender:
         folder = self.folder / str(number)
         folder.mkdir(parents=True, exist_ok=True)
-        return opened(folder / "log.db", settings=SETTINGS)
+        return opened(folder / "log.db", settings=self.settings)
 
     def _tell(self, events: list[Event]) -> None:
         self.events += events
@@ -326,6 +377,14 @@ class Life:
     def _remember_checkpoints(self) -> None:
         store = self.rec._store
         self.blobs += [piece for key, *_ in store.checkpoints() for piece in samples(store.load_checkpoint(key))]
+        self.blobs += [piece for _, _, blob in stages_in(self.rec).values() for piece in pieces(blob)]
+        self.numbers_of_trees |= self._numbers()
+
+
+def _as_text(value: float) -> list[bytes]:
+    """As LightGBM writes a number."""
+    text = f"{value:.17g}".encode()
+    return [text] if len(text) >= 2 * SHORTEST else []
 
 
 def named(events: Iterable[Event]) -> set[str]:

@@ -50,7 +50,8 @@ def encodings(word: Word) -> set[bytes]:
         return {form for form in forms if len(form) >= SHORTEST} if len(word.encode()) >= SHORTEST else set()
     if isinstance(word, int):
         at_s = word / 1e6
-        return {struct.pack(">q", word), str(word).encode()} | encodings(at_s)  # ">q" is SQLite's own
+        own = {struct.pack(">q", word), struct.pack("<q", word)}  # SQLite's, and that of lessons and checkpoints
+        return own | {str(word).encode()} | encodings(at_s)
     packed = struct.pack(">d", word)
     if len(set(packed)) < _UNLIKELY:
         return set()

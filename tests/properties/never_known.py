@@ -25,6 +25,7 @@ from recsys.testing import strategies as some
 from recsys.testing.strategies import START
 from tests.properties.eyes import as_seen, in_order, opened, rebuilt_bytes, state_bytes, versions_are_right
 from tests.properties.machine import forgotten
+from tests.small_trees import grow, stages_in
 
 __all__ = ["IDS", "SETTINGS", "Script", "compared", "differences", "plain", "scripts", "unsound"]
 
@@ -190,8 +191,10 @@ def _add(rec: Recommender, item: tuple[str, str]) -> None:
 
 def differences(rec: Recommender, never_knew: Recommender) -> list[str]:
     """The names of all by which the two can be told apart, from inside or from outside."""
+    of_another_log = rec._grove is not None and rec._grove.finding(rec._store, rec._live)[0] != "ok"
     mine, other = ({**_inside(each), **sight(each, 7)} for each in (rec, never_knew))
     found = [name for name in mine if mine[name] != other[name]]
+    found += ["trees of another log"] if of_another_log else []
     if state_bytes(rec) != rebuilt_bytes(rec):
         found.append("the state is not what the log teaches")
     if not versions_are_right(rec):
@@ -222,11 +225,15 @@ def sight(rec: Recommender, seed: int) -> dict[str, object]:
         "the profile": rec.profile(),
         "explanations": [replace(one, events=tuple(map(_unnamed, one.events))) for one in explained],
         "stats": (stats.n_events, stats.n_items, stats.n_known_items, stats.state_bytes),
+        "what is said of the trees": stats.trees,
     }
 
 
 def _inside(rec: Recommender) -> dict[str, object]:
+    if rec._grove is not None:
+        grow(rec)
     return {
+        "the trees": stages_in(rec),
         "the state": state_bytes(rec),
         "the log": [_unnamed(event) for event in rec._store.events()],
         "the catalogue": (rec._catalogue.items, rec._catalogue.removed),

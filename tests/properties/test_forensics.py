@@ -22,10 +22,11 @@ from recsys.log import erase
 from recsys.testing.strategies import START
 from tests.keyed import plain_only
 from tests.properties.eyes import ROOT, opened, state_bytes
-from tests.properties.forensics import FAULTS, PAIRS, SHORT, caught
+from tests.properties.forensics import FAULTS, PAIRS, SHORT, TREES, caught
 from tests.properties.lives import PAGE_SIZES, Conditions, lived
 from tests.properties.needles import Word, apart, encodings, needles, samples, words_of_event, words_of_item
 from tests.properties.searcher import SHORTEST, Searcher, present
+from tests.small_trees import needs_trees
 
 SETTINGS = Settings(synchronous="normal", busy_timeout_ms=20)
 SECRET = "a-secret-7f3a9c21"  # noqa: S105 - what is looked for
@@ -55,8 +56,19 @@ def test_no_byte_is_left_of_what_is_forgotten(conditions: Conditions, searcher: 
     assert (life.counts["bytes in journals"] > 1 << 19) == (conditions.journal != "folded in")
 
 
+@needs_trees
+@pytest.mark.parametrize(("pair", "trees"), [*zip(PAIRS[1:4], TREES[1:], strict=True)], ids=lambda one: str(one)[:6])
+def test_no_byte_is_left_of_what_trees_knew(pair: Conditions, trees: str, searcher: Searcher, tmp_path: Path) -> None:
+    """Nor does a feature's value ever stand in a tree."""
+    life = lived(7, pair._replace(trees=trees), tmp_path / "life", searcher, *SHORT)
+    assert life.findings == []
+    assert life.counts["stages"] > 5
+    assert life.counts["numbers of old trees and lessons"] > 30
+    assert life.counts["values looked for in trees"] > 1_000
+
+
 @plain_only
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [pytest.param(f, marks=[needs_trees] if FAULTS[f].trees else []) for f in FAULTS])
 def test_a_planted_fault_is_found(fault: str, searcher: Searcher, tmp_path: Path) -> None:
     """F7."""
     life = caught(fault, tmp_path / "life", searcher)

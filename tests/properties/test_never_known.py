@@ -16,6 +16,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from recsys import Event, Prior, live
+from recsys.grove import Grove
 from recsys.learn import fold as fold_module
 from recsys.learn.behaviour import Behaviour
 from recsys.learn.choice import REGIMES, ChoiceModel
@@ -31,6 +32,7 @@ from recsys.testing.strategies import START
 from tests.properties import never_known
 from tests.properties.eyes import examples, in_order
 from tests.properties.never_known import IDS, SETTINGS, Script, compared, plain, scripts, unsound
+from tests.small_trees import needs_trees, small_trees
 
 Patch = pytest.MonkeyPatch
 COUNTS: Counter[str] = Counter()
@@ -66,6 +68,16 @@ def test_what_was_used_once_and_forgotten_was_never_used(monkeypatch: Patch) -> 
     """U1 to U3, where uses decide what is on offer."""
     monkeypatch.setattr(never_known, "SETTINGS", replace(SETTINGS, once=["jazz"]))
     told_apart_by_none(examples(8, 500))
+
+
+@needs_trees
+def test_what_was_forgotten_never_grew_a_tree(monkeypatch: Patch) -> None:
+    """U1 to U3 with trees, grown before what is forgotten, after it, or both; what is said of them is the same too."""
+    monkeypatch.setattr(never_known, "SETTINGS", replace(SETTINGS, trees=True))
+    COUNTS.clear()
+    with small_trees():
+        told_apart_by_none(examples(10, 500))
+    print(", ".join(f"{name}: {n:,}" for name, n in sorted(COUNTS.items())))
 
 
 def test_a_shelf_that_remembers_what_was_used_is_noticed(monkeypatch: Patch) -> None:
@@ -311,6 +323,64 @@ def test_a_planted_fault_is_found(fault: Callable[[Patch], None], monkeypatch: P
     found, _ = compared(story())
     print(f"{fault.__name__[1:]}: {', '.join(found)}")
     assert found != []
+
+
+def _keeps_lessons(monkeypatch: Patch) -> None:
+    _after_forgetting(monkeypatch, lambda before, after: setattr(after, "lessons", before.lessons))
+
+
+def _keeps_trees(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(deletion, "drop_stages_from", lambda *_: 0)
+
+
+def _takes_any_trees(monkeypatch: Patch) -> None:
+    _keeps_trees(monkeypatch)
+    monkeypatch.setattr(Grove, "_fits", lambda *_: True)
+
+
+def _keeps_evidence(monkeypatch: Patch) -> None:
+    refresh = Grove._refresh
+
+    def remembering(self: Grove, *of: Any) -> None:
+        known = dict(self._evidence)
+        refresh(self, *of)
+        self._evidence.update(known)
+
+    monkeypatch.setattr(Grove, "_refresh", remembering)
+
+
+def growing_story() -> Script:
+    """A script in which every fault of trees must show: they know of what is forgotten, and decide about others."""
+    told = plain(90)
+    which = [n for n in range(25, 85) if n % 3]
+    steps = [
+        ("record", 70),
+        ("maintain", None),
+        ("look", 1),
+        ("record", 20),
+        ("look", 2),
+        ("forget", {"events": which}),
+    ]
+    return Script(told, [*steps, ("look", 3)])
+
+
+@needs_trees
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        (_keeps_lessons, "the trees"),
+        (_keeps_trees, "trees of another log"),
+        (_takes_any_trees, "the trees"),
+        (_keeps_evidence, "what is said of the trees"),
+    ],
+    ids=lambda one: one.__name__[1:] if callable(one) else "",
+)
+def test_a_planted_fault_of_trees_is_found(fault: Callable[[Patch], None], shown: str, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(never_known, "SETTINGS", replace(SETTINGS, trees=True))
+    with small_trees():
+        assert compared(growing_story())[0] == []
+        fault(monkeypatch)
+        assert shown in compared(growing_story())[0]
 
 
 @pytest.mark.parametrize("fault", [_takes_the_precision_back, _takes_the_counts_back], ids=lambda f: f.__name__[1:])

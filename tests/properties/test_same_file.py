@@ -11,6 +11,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys import Event, Item, Recommender, Settings
+from recsys.grove import Grove
 from recsys.log import deletion, erase
 from recsys.log.connection import Writer
 from recsys.testing import strategies as some
 from recsys.testing.strategies import START
 from tests.keyed import plain_only
 from tests.properties.eyes import examples, in_order, opened
+from tests.small_trees import grow, needs_trees, small_trees
 
 SETTINGS: Final = Settings(synchronous="normal", checkpoint_events=16, ballast=False)
 COUNTERS: Final = (range(24, 28), range(40, 44), range(92, 96))
@@ -42,6 +45,7 @@ class Way:
     portion: int = 1_000
     n_forgets: int = 1
     reopened: bool = False
+    trees: str = ""  # "before" what is forgotten or "after" it, or "both"; at the end they are grown in any case
 
 
 def canonical(path: Path) -> bytes:
@@ -60,23 +64,30 @@ def written(path: Path, events: Sequence[Event], way: Way) -> list[bytes]:
         if way.seed == 0
         else draw.sample([*events, *way.besides], len(events) + len(way.besides))
     )
-    rec = opened(path, settings=SETTINGS)
+    settings = replace(SETTINGS, trees=bool(way.trees))
+    rec = opened(path, settings=settings)
     rec.add(CATALOGUE if way.seed == 0 else draw.sample(CATALOGUE, len(CATALOGUE)))
     for at in range(0, len(told), way.portion):
         rec.record_many(told[at : at + way.portion])
         if way.reopened and at == 0:
             rec.close()
-            rec = opened(path, settings=SETTINGS)
+            rec = opened(path, settings=settings)
+    if way.trees in ("before", "both"):
+        grow(rec)
     if way.besides:
         _besides(rec)
         for number in range(way.n_forgets):
             rec.forget(events=[event.uid for event in way.besides[number :: way.n_forgets]])
+            if way.trees in ("after", "both"):
+                grow(rec)
+    if way.trees:
+        grow(rec)
     rec._store.drop_checkpoints()
     assert rec.forget(items=["nothing has this id"]).status == "erased"
     rec.pause()  # so that closing writes nothing
     rec.close()
     without = canonical(path)
-    opened(path, settings=SETTINGS).close()
+    opened(path, settings=settings).close()
     return [without, canonical(path)]
 
 
@@ -101,7 +112,11 @@ def apart(events: Sequence[Event], way: Way) -> int:
     """How many bytes differ between the files of that way and of the straight one."""
     folder = Path(tempfile.mkdtemp(prefix="same-file-"))
     try:
-        pairs = zip(written(folder / "a", events, way), written(folder / "b", in_order(events), Way()), strict=True)
+        straight = Way(trees="after" if way.trees else "")
+        with small_trees() if way.trees else nullcontext():
+            pairs = zip(
+                written(folder / "a", events, way), written(folder / "b", in_order(events), straight), strict=True
+            )
         return sum(abs(len(a) - len(b)) + sum(x != y for x, y in zip(a, b, strict=False)) for a, b in pairs)
     finally:
         shutil.rmtree(folder)
@@ -156,6 +171,35 @@ def _says_that_it_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
         cursor.execute("INSERT OR REPLACE INTO consents (purpose, at_us) VALUES ('something was forgotten', 0)")
 
     monkeypatch.setattr(erase, "mark", remembering)
+
+
+@needs_trees
+@plain_only
+@examples(4, 100)
+@given(
+    odd=some.histories(item_ids=[*IDS, "naïve 🎷"], max_size=12),
+    odd_besides=some.histories(item_ids=[*IDS, "forgotten"], max_size=12),
+    sizes=st.tuples(st.sampled_from((20, 60)), st.sampled_from((1, 30))),
+    seed=st.integers(0, 99),
+    n_forgets=st.integers(1, 3),
+    trees=st.sampled_from(("before", "after", "both")),
+)
+def test_a_file_with_trees_does_not_tell_how_it_became_what_it_is(
+    odd: list[Event], odd_besides: list[Event], sizes: tuple[int, int], seed: int, n_forgets: int, trees: str
+) -> None:
+    """F2, with trees grown before what is forgotten, after it, or both."""
+    besides = [*renamed(odd_besides, "f"), *plain(sizes[1], 2)]
+    assert apart([*odd, *plain(sizes[0], 1)], Way(besides, seed, 40, n_forgets, trees=trees)) == 0
+
+
+@needs_trees
+@plain_only
+def test_a_tree_that_hangs_on_when_it_was_grown_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = Way(plain(3, 2), seed=3, trees="before")
+    assert apart(plain(40, 1), way) == 0
+    monkeypatch.setattr(deletion, "drop_stages_from", lambda *_: 0)
+    monkeypatch.setattr(Grove, "_fits", lambda *_: True)
+    assert apart(plain(40, 1), way) > 0
 
 
 FAULTS: Final[list[Callable[[pytest.MonkeyPatch], None]]] = [_not_written_anew, _keeps_slates, _says_that_it_was_there]

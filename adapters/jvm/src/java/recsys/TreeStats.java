@@ -14,4 +14,5 @@ public record TreeStats(
         double trees,
         double both,
         Metric gain,
-        List<TreeStage> history) {}
+        List<TreeStage> history,
+        List<TreeDecision> decisions) {}
