@@ -29,6 +29,7 @@ from recsys.prior.weights import Prior
 from recsys.publish.again import again_of
 from recsys.publish.counting import ROW, Left, added_items, keys_of, places_of
 from recsys.publish.grown import arrays_of, grown, lived
+from recsys.publish.packing import packed, packed_near
 from recsys.publish.passed import liked_of
 from recsys.publish.pieces import PIECE_BYTES, Columns, cut, size_of
 from recsys.publish.spread import Here, Progress, Spread, Threads, reduced
@@ -44,8 +45,8 @@ from recsys.publish.steps import (
     read,
     sequence,
 )
-from recsys.publish.train import HALF_LIVES, Factors, Hyper, train
-from recsys.publish.weights import ASKED, START, Asked, Quality, fitted, judged, ranked
+from recsys.publish.train import Hyper, train
+from recsys.publish.weights import ASKED, Asked, Quality, fitted, judged, ranked
 
 __all__ = ["LEAST_PEOPLE", "MEMORY_BYTES", "Built", "Evidence", "Person", "build", "build_from_logs"]
 
@@ -336,7 +337,7 @@ def _built(plan: _Plan, dealt: list[Any], n_buckets: int) -> Built:
     factors = train(histories, share, plan.hyper, _by_pass(plan))
     liked = _liked(plan, whole, items, kept)
     again = again_of(items, plan.least_people)[kept]
-    arrays = _packed(mine["key"], share, factors, liked, again) | _packed_near(near, len(mine))
+    arrays = packed(mine["key"], share, factors, liked, again) | packed_near(near, len(mine))
     asked = _asked(plan, whole, mine["key"])
     report, quality = _weighed(plan, arrays, asked)
     if plan.trees:
@@ -494,49 +495,3 @@ def _trees(plan: _Plan, whole: Sequence[tuple[Brought, Any, Any]], arrays: dict[
     linear, both = report.get("trees_ndcg", (0.0, 0.0))
     plan.say(f"trees: {report['trees']} published; NDCG@10 of others {linear:.4f} without, {both:.4f} with")
     return report
-
-
-def _packed(
-    keys: NDArray[np.uint64],
-    share: NDArray[np.float64],
-    factors: Factors,
-    liked: NDArray[np.float64],
-    again: NDArray[np.float64],
-) -> dict[str, NDArray[Any]]:
-    """Put what is known of items into bytes; an item that the pack does not have is taken for one of the rarest."""
-    into, into_unit = _bytes(factors.into)
-    out, out_unit = _bytes(factors.out)
-    rare = np.argsort(share, kind="stable")[: max(len(share) // 10, 1)]
-    return {
-        "keys": keys.copy(),
-        "popular": np.log(share).astype(np.float16),
-        "liked": liked[:-1].astype(np.float16),
-        "again": again.astype(np.float16),
-        "weights": np.array(START),
-        "weights_given": np.zeros(len(PACK_FEATURES)),
-        "into": into,
-        "out": out,
-        "bias": factors.bias.astype(np.float16),
-        "scales": np.array([into_unit, out_unit], np.float32),
-        "mix": factors.mix,
-        "half_lives": np.array(HALF_LIVES, np.float32),
-        "unknown": np.array([np.log(share.min() / 2.0), factors.bias[rare].mean(), liked[-1]], np.float32),
-    }
-
-
-def _bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
-    unit = float(np.abs(values).max()) / 127.0 or 1.0
-    return np.rint(values / unit).astype(np.int8), unit
-
-
-def _packed_near(near: NDArray[Any], n: int) -> dict[str, NDArray[Any]]:
-    """Put the pairs into bytes: where each item's begin, with what, and the logarithm of one plus the lift."""
-    lift = np.log1p(near["lift"])
-    unit = float(lift.max(initial=1.0)) / 255.0
-    begin = np.concatenate([[0], np.cumsum(np.bincount(near["of"], minlength=n))])
-    return {
-        "near_begin": begin.astype(np.uint32),
-        "near_item": near["to"].astype(np.uint32),
-        "near_lift": np.rint(lift / unit).astype(np.uint8),
-        "near_unit": np.array([unit], np.float32),
-    }

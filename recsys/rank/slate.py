@@ -14,7 +14,7 @@ from recsys.learn.behaviour import Behaviour
 from recsys.learn.choice import BEGINNING, utilities
 from recsys.learn.features import features_of, rough_features_of
 from recsys.learn.fold import State, regime
-from recsys.learn.gather import ask, gather
+from recsys.learn.gather import Gathered, ask, gather
 from recsys.learn.moment import moment
 from recsys.rank.arrange import Placed, place
 from recsys.rank.candidates import Catalogue, Pool
@@ -61,14 +61,7 @@ def slate(
     pool, told_averages = _with_told(state, pool, now.at_s, knowledge, likeness, boosts, begins=begins)
     gathered = gather(state.behaviour, [asked], [pool.slots])
     if not explore and n_best is not None and gathered.columns.shape[1] >= WIDE:
-        rough = rough_features_of(gathered)
-        said_roughly = w.astype(np.float32) @ rough
-        means = _means(pool, rough, grown, None if grown is None else grown.heights(pool, rough, said_roughly))
-        leads = None
-        if grown is not None and grown.given is not None:
-            leads = known(pool) if pool.allowed is None else known(pool) & pool.allowed
-        spread = 0.0 if grown is None else grown.spread
-        pool, gathered = narrowed(pool, gathered, said_roughly, w, n_best, spread, leads)
+        pool, gathered, means = _first_look(pool, gathered, w, n_best, grown)
     features = features_of(gathered)
     scores, heights = _scores(w, pool, features, grown)
     if rules is None:
@@ -86,6 +79,19 @@ def slate(
         for position, (item_id, _, score, propensity) in enumerate(placed)
     ]
     return Slate(os.urandom(8).hex(), *question[:2], tuple(ranked), n_candidates)
+
+
+def _first_look(
+    pool: Pool, gathered: Gathered, w: NDArray[np.float64], k: int, grown: Grown | None
+) -> tuple[Pool, Gathered, tuple[Averages, list[NDArray[np.float64]]]]:
+    """Leave out who cannot be among the ``k`` best; and give the means over all, roughly."""
+    rough = rough_features_of(gathered)
+    utility = w.astype(np.float32) @ rough
+    means = _means(pool, rough, grown, None if grown is None else grown.heights(pool, rough, utility))
+    leads = None
+    if grown is not None and grown.given is not None:
+        leads = known(pool) if pool.allowed is None else known(pool) & pool.allowed
+    return *narrowed(pool, gathered, utility, w, k, 0.0 if grown is None else grown.spread, leads), means
 
 
 def explanation(
