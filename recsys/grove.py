@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from recsys.learn.lessons import Lessons, Window
     from recsys.live import Live
     from recsys.log import Store
-    from recsys.rank.grown import Grown
     from recsys.reports import TreeStats
 
 __all__ = ["Grove", "Growing"]
@@ -97,21 +96,16 @@ class Grove:
         self._verdict: Verdict | None = None
         self._of_prior: tuple[tuple[int, int], OfPrior] | None = None
 
-    def serving(self, store: Store, live: Live) -> Grown | None:
-        """Give the trees that join the score now; None while the linear model serves alone.
+    def serving(self, store: Store, live: Live) -> tuple[Forest | None, Forest | None]:
+        """Give the trees that join the score now, those of the prior and own ones.
 
         Own trees go on from those of the prior, so they serve only beside these.
         """
         given = live.state.trees
         if given is not None and not self.of_prior(live).serves:
-            return None
+            return None, None
         found = self.verdict(store, live)
-        own = self._stages[found.stage].forest if found.serves else None
-        if given is None and own is None:
-            return None
-        from recsys.rank.grown import Grown
-
-        return Grown(given, own)
+        return given, self._stages[found.stage].forest if found.serves else None
 
     def of_prior(self, live: Live) -> OfPrior:
         """Say whether the trees of the prior serve, and why."""

@@ -423,7 +423,12 @@ class Recommender(Duties):
 
     def _grown(self) -> Grown | None:
         """Give the trees that join the score; None where the linear model serves alone."""
-        return None if self._grove is None else self._grove.serving(self._store, self._live)
+        serving = (None, None) if self._grove is None else self._grove.serving(self._store, self._live)
+        if serving == (None, None):
+            return None
+        from recsys.rank.grown import Grown
+
+        return Grown(*serving)
 
     def similar(self, item_id: str, k: int = 10, *, at: At = None) -> Slate:
         """Give what goes with an item: what is like it, what is used around it, what a pack knows to go with it.

@@ -18,6 +18,7 @@ __all__ = [
     "Finding",
     "Habit",
     "Metric",
+    "PackTrees",
     "Profile",
     "Receipt",
     "Stats",

@@ -210,6 +210,16 @@ export interface Stats {
   trees: TreeStats | null;
 }
 
+/** Whether the trees that came with a pack join the score, and how they fared on the own log. */
+export interface PackTrees {
+  serves: boolean;
+  n_trees: number;
+  n_choices: number;
+  linear: number;
+  both: number;
+  gain: Metric;
+}
+
 /** What served from a stage of trees to the next one, and the evidence on which that was decided. */
 export interface TreeDecision {
   stage: number;
@@ -244,6 +254,8 @@ export interface TreeStats {
   gain: Metric;
   history: TreeStage[];
   decisions: TreeDecision[];
+  /** Null unless a pack brought trees. */
+  pack: PackTrees | null;
 }
 
 /** Fields of recsys's Settings. */

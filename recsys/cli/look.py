@@ -78,10 +78,22 @@ def _show_profile(terminal: Terminal, profile: Profile, stats: Stats) -> None:
         )
 
 
+def _serving(trees: TreeStats) -> str:
+    if trees.serves:
+        return "the trees join the score"
+    if trees.pack is not None and trees.pack.serves:
+        return "those of the pack join the score"
+    return "the linear model serves alone"
+
+
 def _show_trees(terminal: Terminal, trees: TreeStats) -> None:
-    alone = trees.pack is None or not trees.pack.serves
-    serving = "the trees join the score" if trees.serves else "the linear model serves" + " alone" * alone
-    terminal.heading(f"Trees: {serving}")
+    terminal.heading(f"Trees: {_serving(trees)}")
+    if trees.pack is not None:
+        of_pack = trees.pack
+        terminal.line(
+            f"{of_pack.n_trees} trees came with the pack; over {of_pack.n_choices:,} choices they have "
+            f"{of_pack.gain.mean:+.4f} NDCG@10 [{of_pack.gain.low:+.4f}, {of_pack.gain.high:+.4f}]"
+        )
     waits = f"; stage {trees.growing} is to be grown" if trees.growing else ""
     terminal.line(f"{trees.n_trees} trees of stage {trees.stage}, {size_text(trees.size_bytes)} in all{waits}")
     if trees.gain.low == trees.gain.high:

@@ -53,6 +53,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "lambdarank_truncation_level": Parameter(int, 1, 10_000),
         "lambdarank_norm": Parameter(bool),
         "force_col_wise": Parameter(bool),
+        "feature_pre_filter": Parameter(bool),
         "seed": Parameter(int, 0, 2**31 - 1),
         **{name: Parameter(type(value), choices=(value,)) for name, value in FORCED.items()},
     }

@@ -39,6 +39,7 @@ PARAMETERS: Final[Mapping[str, Value]] = checked(
         "min_data_in_bin": 1,
         "bin_construct_sample_cnt": 2_000,  # drawn with the seed; more take longer than a step may
         "force_col_wise": True,
+        "feature_pre_filter": False,  # where it leaves no feature, LightGBM fails
         "seed": 0,
     }
 )
@@ -76,7 +77,7 @@ class Grower:
     Stability: provisional
     """
 
-    def __init__(self, window: Window, forest: Forest | None, parameters: Mapping[str, Value] = PARAMETERS) -> None:
+    def __init__(self, window: Window, forest: Forest | None, parameters: Mapping[str, Value] | None = None) -> None:
         lightgbm = _lightgbm()
         starts, self._sizes = window.starts, window.sizes
         self._starts = starts
@@ -87,15 +88,18 @@ class Grower:
         self._levels = window.levels.T
         if forest is not None and forest.n_trees:
             self._scores += forest.scores(self._levels)
-        options = {**parameters, "objective": "custom"}  # the loss is ours: no name of one of LightGBM's
+        options = {
+            **(PARAMETERS if parameters is None else parameters),
+            "objective": "custom",
+        }  # the loss is ours: no name of one of LightGBM's
         data = lightgbm.Dataset(window.levels.astype(np.float32), np.zeros(len(window.levels)), params=options)
-        self._booster = lightgbm.Booster(options, data)
+        tells = bool((window.levels.min(axis=0) < window.levels.max(axis=0)).any())  # LightGBM refuses what does not
+        self._booster = lightgbm.Booster(options, data) if tells else None
         self._n = 0
 
     def grow(self) -> Tree | None:
         """Grow the next tree; None when there is nothing left to tell apart."""
-        finished = self._booster.update(fobj=lambda *_: self._gradients())
-        if finished:
+        if self._booster is None or self._booster.update(fobj=lambda *_: self._gradients()):
             return None
         text: str = self._booster.model_to_string(num_iteration=1, start_iteration=self._n)
         self._n += 1

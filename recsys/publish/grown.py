@@ -39,6 +39,7 @@ PARAMETERS: Final[Mapping[str, Value]] = checked(
         "max_bin": 255,
         "min_data_in_bin": 1,
         "force_col_wise": True,
+        "feature_pre_filter": False,
         "seed": 0,
     }
 )

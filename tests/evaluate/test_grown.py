@@ -15,6 +15,8 @@ from recsys import Recommender, Settings
 from recsys.evaluate import LearnerModel, evaluate_log, orders, what_if
 from recsys.evaluate.grown import GrownModel
 from recsys.evaluate.replay import learner
+from recsys.prior import Prior
+from tests.learn.standing_world import random_forest
 from tests.properties.trees_world import lived
 from tests.small_trees import grow, needs_trees, small_trees
 
@@ -36,7 +38,7 @@ def test_at_every_event_the_trees_and_the_gate_are_the_recommenders_own() -> Non
             rec.record_many([event])
             model.learn(event)
             grow(rec)
-            why, forest = rec._grove.verdict(rec._store, rec._live), rec._forest()
+            why, forest = rec._grove.verdict(rec._store, rec._live), rec._grove.serving(rec._store, rec._live)[1]
             if not why.stage:
                 assert model.newest is None
                 continue
@@ -46,6 +48,27 @@ def test_at_every_event_the_trees_and_the_gate_are_the_recommenders_own() -> Non
                 n_served += 1
                 assert all(map(np.array_equal, forest.arrays, model.newest.forest.arrays))
     assert n_served > 10
+
+
+def test_with_trees_of_a_prior_it_ranks_as_the_recommender_does() -> None:
+    start, events, differ = Prior.default(), lived(120, seed=2), 0
+    prior = Prior(start.w0, start.covariance, random_forest(20))
+    model, linear = GrownModel(SETTINGS, prior), LearnerModel(LINEAR, start)
+    with closing(Recommender(":memory:", settings=SETTINGS, prior=prior)) as rec:
+        for n, event in enumerate(events):
+            ids = sorted({e.item_id for e in events[:n] if e.item_id})[:6]
+            if len(ids) > 2 and event.item_id:
+                asked = {"at": event.at_us / 1e6, "context": event.context}
+                found = {r.item_id: r.score for r in rec.rank(ids, **asked)}  # type: ignore[arg-type]
+                assert model.scores(event, ids).tolist() == [found[i] for i in ids]
+                differ += model.scores(event, ids).tolist() != linear.scores(event, ids).tolist()
+            for one in (rec.record_many, lambda some: [model.learn(e) for e in some]):
+                one([event])
+            linear.learn(event)
+            grow(rec)
+    assert differ > 20
+    assert learner(SETTINGS, prior).n_by_trees == 0  # type: ignore[union-attr]
+    assert evaluate_log(events, SETTINGS, prior).n_by_trees > 0
 
 
 def test_evaluate_tells_what_serves_and_what_the_linear_model_had_done_alone() -> None:

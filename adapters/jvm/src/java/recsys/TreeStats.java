@@ -2,7 +2,7 @@ package recsys;
 
 import java.util.List;
 
-/** Which model serves where the settings ask for trees, and why. */
+/** Which model serves where the settings ask for trees, and why; {@code pack} is null unless a pack brought trees. */
 public record TreeStats(
         boolean serves,
         long stage,
@@ -15,4 +15,5 @@ public record TreeStats(
         double both,
         Metric gain,
         List<TreeStage> history,
-        List<TreeDecision> decisions) {}
+        List<TreeDecision> decisions,
+        PackTrees pack) {}
