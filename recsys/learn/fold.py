@@ -284,15 +284,16 @@ def score(
     slots, of_item = np.unique([slot(item_id, 0) for item_id in item_ids], return_inverse=True)
     question = ask(state.behaviour, moment(at_us, offset_min, context))
     features = features_of(gather(state.behaviour, [question], [slots.astype(np.intp)]))
-    linear = found = utilities(state.choices[regime(question)].w, features)
-    if forest is not None:
-        found = found + forest.of_features(features)
+    linear = utilities(state.choices[regime(question)].w, features)
+    of_trees = np.zeros(len(slots))
     if given is not None:
         from recsys.learn.standing import added, standing
 
         sizes = np.array([len(slots)])
-        found = found + added(given, standing(features, linear, slots != 0, sizes), linear, sizes)[0]
-    return found[of_item]
+        of_trees, _ = added(given, standing(features, linear, slots != 0, sizes), linear, sizes)
+    if forest is not None:
+        of_trees = of_trees + forest.of_features(features)
+    return (linear + of_trees)[of_item]
 
 
 def _steer(state: State, event: Event) -> None:

@@ -95,9 +95,8 @@ def standing(
     first = np.maximum.reduceat(held, starts)
     np.subtract(features, best.repeat(sizes, axis=1), out=out[:N_FEATURES])
     behind = np.subtract(utilities, first.repeat(sizes), out=out[N_FEATURES])
-    odds = np.exp(np.minimum(behind, 0.0)) * leads
     with np.errstate(divide="ignore"):
-        out[-1] = -np.log(np.add.reduceat(odds, starts)).repeat(sizes)
+        out[-1] = -np.log(_sums(np.exp(np.minimum(behind, 0.0)), leads, sizes)).repeat(sizes)
     if not (first > _FAR).all():
         out[:, (first <= _FAR).repeat(sizes)] = 0.0
     out -= _LEAST
@@ -122,12 +121,24 @@ def added(
     starts = sizes.cumsum() - sizes
     given = forest.scores(stand.levels)
     first = np.maximum.reduceat(np.where(stand.leads, utilities, _FAR), starts)
-    odds = np.exp(np.minimum(utilities - first.repeat(sizes), 0.0)) * stand.leads
-    before, after = (np.add.reduceat(one, starts) for one in (odds, odds * np.exp(given)))
+    odds = np.exp(np.minimum(utilities - first.repeat(sizes), 0.0))
+    before, after = (_sums(one, stand.leads, sizes) for one in (odds, odds * np.exp(given)))
     level = np.zeros(len(sizes))
     np.log(before, out=level, where=before > 0.0)
     np.subtract(level, np.log(after, out=np.zeros(len(sizes)), where=after > 0.0), out=level)
     return (given + level.repeat(sizes)) * stand.known, level
+
+
+def _sums(values: NDArray[Any], leads: NDArray[np.bool_], sizes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Sum over the leaders of each question, shape (m,): to the same bits in whatever order candidates are given."""
+    which = np.arange(len(sizes)).repeat(sizes)[leads]
+    held = values[leads].astype(np.float64)
+    held = held[np.lexsort((held, which))]
+    n = np.bincount(which, minlength=len(sizes))
+    sums, some = np.zeros(len(sizes)), n > 0
+    if len(held):
+        sums[some] = np.add.reduceat(held, (n.cumsum() - n)[some])
+    return sums
 
 
 def _least(held: NDArray[Any], starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[Any]:

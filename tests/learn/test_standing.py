@@ -58,6 +58,23 @@ def test_many_questions_at_once_equal_one_after_another() -> None:
     assert n_told > 50
 
 
+def test_the_order_of_candidates_and_who_else_is_there_change_no_bit() -> None:
+    forest = random_forest(30)
+    for seed in range(20):
+        features, utilities, known, _ = asked(1, seed)
+        utilities += np.random.default_rng(seed).normal(0.0, 1e-3, len(utilities))
+        n = len(utilities)
+        known[:] = np.arange(n) > 0
+        stand = standing(features, utilities, known, np.array([n]))
+        given, level = added(forest, stand, utilities, np.array([n]))
+        for order in (np.random.default_rng(seed).permutation(n), np.flatnonzero(stand.leads | (np.arange(n) == 0))):
+            size = np.array([len(order)])
+            again = standing(features[:, order], utilities[order], known[order], size)
+            assert again.levels.tobytes() == np.ascontiguousarray(stand.levels[:, order]).tobytes()
+            told, level_again = added(forest, again, utilities[order], size)
+            assert (told.tobytes(), level_again.tobytes()) == (given[order].tobytes(), level.tobytes())
+
+
 def test_levels_lie_on_one_grid_for_everyone() -> None:
     features, utilities, known, sizes = asked(40, seed=1)
     first = standing(features, utilities, known, sizes)
