@@ -92,7 +92,7 @@ class Settings:
     trees : bool
         True: keep the last choices as lessons, and let ``maintain`` grow trees on top of the model, which join the
         score while they help (``docs/learner.md``). Growing needs the extra ``trees``; what was grown serves
-        without it.
+        without it, and so do the trees of a pack, which join the score from the first answer on.
     ballast : bool
         True: hold a little more space than the file has, in a file beside it, so that forgetting works when the disk
         is full.

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.learn.forest import Arrays
 from recsys.publish.build import Built, Evidence
 from recsys.publish.counting import PAIRS, WINDOW
 from recsys.publish.drawing import Interval, Line, columns, intervals, lines
@@ -29,6 +30,7 @@ _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "liking, and what people come back to": ("liked", "again"),
     "factors": ("into", "out"),
     "pairs": ("near_begin", "near_item", "near_lift"),
+    "trees": tuple(f"tree_{name}" for name in Arrays._fields),
 }
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --dim: #5c6675; --line: #dfe3e8; --paper: #fff; --card: #f5f7f9;
@@ -97,6 +99,7 @@ def page(built: Built, *, size_bytes: int, source: str = "") -> str:
         + "</div>",
         _logs(known),
         _quality(known.quality),
+        _trees(built.report),
         _coverage(known, built.least_people),
         _support(known, built.least_people),
         _left_out(known, built.least_people),
@@ -166,6 +169,23 @@ def _quality(quality: Quality | None) -> str:
         + '<p class="dim">Means over choices; the intervals hold 95 % and come from drawing people anew. '
         f"At most {CHOICES_OF_ONE} choices of each person are looked at. Of all that these people used for the first"
         f" time, {quality.n_unknown:,} items were not in the pack; they are not ranked.</p>"
+    )
+
+
+def _trees(report: Mapping[str, Any]) -> str:
+    """Say whether trees are in the pack, and on what evidence; nothing where none were asked for."""
+    if "trees" not in report:
+        return ""
+    title = "<h2>Trees on top, for what people come back to</h2>"
+    if "trees_gain" not in report:
+        return title + "<p>Too few people came back to anything: none are in the pack.</p>"
+    linear, both = report["trees_ndcg"]
+    gain, low, high = report["trees_gain"]
+    n = f"{report['trees']:,} are in the pack" if report["trees"] else "None are in the pack: that is not clear of 0"
+    return (
+        title + f"<p>On {report['trees_choices']:,} choices by {report['trees_people']:,} people, who did not teach the"
+        f" trees that were judged, NDCG@{LISTED} is {linear:.3f} without trees and {both:.3f} with them: {gain:+.4f}"
+        f" [{low:+.4f}, {high:+.4f}]. {n}.</p>"
     )
 
 
@@ -245,7 +265,8 @@ def _left_out(known: Evidence, least: int) -> str:
 
 
 def _size(arrays: Mapping[str, NDArray[Any]], size_bytes: int, n_items: int) -> str:
-    sizes = {name: sum(arrays[part].nbytes for part in parts) for name, parts in _PARTS.items()}
+    there = {name: [arrays[part] for part in parts if part in arrays] for name, parts in _PARTS.items()}
+    sizes = {name: sum(part.nbytes for part in parts) for name, parts in there.items() if parts}
     sizes["the rest, which does not grow with items"] = size_bytes - sum(sizes.values())
     rows = [(name, f"{size:,}", f"{size / n_items:,.1f}") for name, size in sizes.items()]
     rows.append(("all of it", f"{size_bytes:,}", f"{size_bytes / n_items:,.1f}"))
