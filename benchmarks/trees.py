@@ -29,6 +29,7 @@ from benchmarks.world import happenings, item_id
 from recsys.evaluate.grown import GrownModel
 from recsys.evaluate.metrics import bootstrap_difference, ndcg_at_k
 from recsys.evaluate.replay import replay
+from recsys.evaluate.rules import is_choice
 from recsys.learn import stages
 from recsys.learn.choice import utilities
 from recsys.learn.features import features_of
@@ -48,7 +49,8 @@ from recsys.types import Event
 __all__ = ["OTHERS", "SETS", "Core", "trees_quality", "trees_speed"]
 
 SETS: Final = ("geolife-places", "kypo-shell", "uci-online-retail", "completejourney")
-OTHERS: Final = {"kypo-shell": 1_000, "uci-online-retail": 2_000, "completejourney": 1_000}  # people of a pack, at most
+OTHERS: Final = {"kypo-shell": 1_000, "uci-online-retail": 4_000, "completejourney": 1_000}  # people of a pack, at most
+_SETTINGS: Final = Settings()
 _ENOUGH: Final = 20  # events of one of them
 _LINEAR, _GATED, _ALWAYS = "linear", "with trees, under the gate", "with trees, always"
 _EVERY: Final = (_LINEAR, _GATED, _ALWAYS)
@@ -153,10 +155,8 @@ def _prior_of_others(name: str, data: Path | None, *, quick: bool) -> tuple[Prio
     asked = {log.user for log in load(name, root)}
     others = [log for log in load(name, root, every_user=True) if log.user not in asked and len(log.events) >= _ENOUGH]
     order = np.random.default_rng(SEED).permutation(len(others))[: 50 if quick else OTHERS[name]]
-    people = [
-        Person(log.user, [e.item_id for e in log.events], [e.at_us / 1e6 for e in log.events])
-        for log in (others[i] for i in order.tolist())
-    ]
+    uses = [(others[i].user, [e for e in others[i].events if is_choice(e, _SETTINGS)]) for i in order.tolist()]
+    people = [Person(user, [e.item_id for e in of], [e.at_us / 1e6 for e in of]) for user, of in uses]
     start = _prior(name)
     # Of the factors, which speak of what is new, nothing is asked here.
     built = build(people, least_people=5, hyper=Hyper(n_factors=2, epochs=1), prior=start, trees=True)

@@ -56,7 +56,7 @@ _BUCKET_BYTES: Final = 1 << 25  # of tables, whose people are brought together a
 _RANGE_BYTES: Final = 1 << 26  # of pairs, that are added at once
 _BUCKETS: Final = 1 << 12
 _PAIR_BYTES: Final = 24
-TAUGHT: Final = 2_000  # people on whose choices trees are grown, at most
+TAUGHT: Final = 4_000  # people on whose choices trees are grown, at most
 _NEVER: Final = 0.5  # uses, of what too few people used and enough passed over
 
 
@@ -178,7 +178,7 @@ def build(
     judge : bool
         Whether to measure the pack's quality, too, for ``evidence``.
     trees : bool
-        Whether to grow trees on at most 2,000 of these people; they are in the pack if they clearly help others
+        Whether to grow trees on at most 4,000 of these people; they are in the pack if they clearly help others
         (``recsys.publish.grown``). It takes some minutes, and LightGBM.
 
     Returns

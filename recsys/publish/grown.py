@@ -46,7 +46,7 @@ PARAMETERS: Final[Mapping[str, Value]] = checked(
 MOST_TREES: Final = 256  # 38 kB
 _PATIENCE: Final = 20  # trees that foresee the other half no better
 _LESSONS_OF_ONE: Final = 1_000
-_ROWS: Final = 2_500_000  # candidates of all lessons together
+_ROWS: Final = 4_000_000  # candidates of all lessons together
 # Wider choice sets than devices learn from: how candidates stand is to be as it is where everything is ranked.
 _SETTINGS: Final = Settings(choice_set_size=128)
 _LEAST_PEOPLE: Final = 20  # in each half
