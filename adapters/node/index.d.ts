@@ -21,8 +21,8 @@ export interface Happening extends When {
   kind?: string | null;
   value?: number | null;
   context?: Context | null;
-  /** The id of the slate from which it was chosen. */
-  slate?: string | null;
+  /** The slate from which it was chosen, or its id. */
+  slate?: Slate | string | null;
 }
 
 export interface EventToRecord extends Happening {

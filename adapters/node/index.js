@@ -2,14 +2,12 @@
 "use strict";
 
 const errors = require("./errors.js");
-const addon = require(process.env.RECSYS_ADDON || "./build/recsys.node");
+const lanes = require("./lanes.js");
 
-const SHORT = 0; // calls wait for each other, in the order in which they were made
-const LONG = 1; // those that read for seconds begin when the calls before them are done, and hold up none after them
+const { LONG, SHORT } = lanes;
 let latest = Promise.resolve();
 
-function result(answer) {
-  const found = JSON.parse(answer);
+function result(found) {
   if (found.error === undefined) return found.result;
   const { kind, field, message } = found.error;
   throw new (errors[kind] || errors.RecsysError)(message, field);
@@ -25,39 +23,72 @@ function moment(at) {
   return `${local}${offset < 0 ? "-" : "+"}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
 }
 
-// Numbers that JSON cannot say would silently become null.
+const wrong = (field, message) => new errors.InputError(`${field}: ${message}`, field);
+
+// What JSON cannot say would silently become null, or nothing at all.
 function checked(key, value) {
-  if (typeof value === "number" && !Number.isFinite(value)) {
-    throw new errors.InputError("payload: numbers must be finite", "payload");
-  }
+  const type = typeof value;
+  if (type === "number" && !Number.isFinite(value)) throw wrong("payload", "numbers must be finite");
+  if (type === "bigint") throw wrong("payload", "a BigInt cannot be told as JSON");
+  if (type === "function" || type === "symbol") throw wrong("payload", `a ${type} cannot be told as JSON`);
+  if (value instanceof Map || value instanceof Set) throw wrong("payload", "a plain object or an array is needed, not a Map or a Set");
   return value;
 }
 
-function written(given) {
+// A choice names its slate; the slate itself will do.
+function chosen(event) {
+  return event && event.slate instanceof Slate ? { ...event, slate: event.slate.id } : event;
+}
+
+// What may be said of an event, as the bridge wants it.
+function told(given) {
   const known = { ...given };
   for (const name of ["at", "since", "until"]) if (known[name] instanceof Date) known[name] = moment(known[name]);
+  return known;
+}
+
+function written(given) {
+  const known = told(given);
   if (Array.isArray(known.events)) {
-    known.events = known.events.map((event) => (event && event.at instanceof Date ? { ...event, at: moment(event.at) } : event));
+    known.events = known.events.map((event) => (event && Object.getPrototypeOf(event) === Object.prototype ? chosen(told(event)) : event));
   }
-  return JSON.stringify(known, checked);
+  try {
+    return JSON.stringify(known, checked);
+  } catch (error) {
+    throw error instanceof TypeError ? wrong("payload", "this cannot be told as JSON") : error; // it goes round in a circle
+  }
 }
 
 /** Start the interpreter at `python`, once a process. */
-async function boot({ python }) {
-  result(await addon.call(SHORT, null, String(python)));
+async function boot(options) {
+  const python = options && options.python;
+  if (typeof python !== "string") throw new errors.BootError("python: the absolute path of a Python interpreter is needed", "python");
+  result(await SHORT.ask(null, python));
+}
+
+// Options are an object or nothing: of a text or a number a spread would make something else, or nothing.
+function optional(given) {
+  if (given === undefined || given === null || (typeof given === "object" && !Array.isArray(given))) return given;
+  throw wrong("options", "an object is needed");
+}
+
+async function ask(lane, method, options, given) {
+  if (typeof method !== "string") throw wrong("method", "a text is needed");
+  const payload = written({ ...optional(options), ...given });
+  if (lane === SHORT) return result(await (latest = SHORT.ask(method, payload)));
+  await latest;
+  return result(await LONG.ask(method, payload));
 }
 
 /** Call any method of the bridge. */
-async function call(method, given = {}, lane = SHORT) {
-  const payload = written(given);
-  if (lane === SHORT) return result(await (latest = addon.call(SHORT, method, payload)));
-  await latest;
-  return result(await addon.call(LONG, method, payload));
+function call(method, given) {
+  return ask(SHORT, method, given);
 }
 
 /** The same, while the event loop waits: for scripts, never for a user interface. */
-function callSync(method, given = {}) {
-  return result(addon.callSync(method, written(given)));
+function callSync(method, given) {
+  if (typeof method !== "string") throw wrong("method", "a text is needed");
+  return result(JSON.parse(lanes.callSync(method, written(optional(given)))));
 }
 
 /** A slate, best first: iterate over it, or read `items`. */
@@ -101,16 +132,16 @@ class Recommender {
     this.#handle = handle;
   }
 
-  static async open(path, options = {}) {
-    return new Recommender(await call("open", { ...options, path }));
+  static async open(path, options) {
+    return new Recommender(await ask(SHORT, "open", options, { path }));
   }
 
-  #call(method, given) {
-    return call(method, { ...given, handle: this.#handle });
+  #call(method, given, options) {
+    return ask(SHORT, method, options, { ...given, handle: this.#handle });
   }
 
-  #read(method, given) {
-    const reading = call(method, { ...given, handle: this.#handle }, LONG);
+  #read(method, given, options) {
+    const reading = ask(LONG, method, options, { ...given, handle: this.#handle });
     this.#reading = Promise.allSettled([this.#reading, reading]);
     return reading;
   }
@@ -124,7 +155,7 @@ class Recommender {
   }
 
   record(itemId, options) {
-    return this.#call("record", { ...options, item_id: itemId });
+    return this.#call("record", { item_id: itemId }, chosen(options));
   }
 
   recordMany(events) {
@@ -145,27 +176,27 @@ class Recommender {
   }
 
   shown(slate, options) {
-    return this.#call("shown", { ...options, slate });
+    return this.#call("shown", { slate }, options);
   }
 
   steer(tagOrItem, weight, options) {
-    return this.#call("steer", { ...options, tag_or_item: tagOrItem, weight });
+    return this.#call("steer", { tag_or_item: tagOrItem, weight }, options);
   }
 
   recommend(k, options) {
-    return toCome(this.#call("recommend", { ...options, k }));
+    return toCome(this.#call("recommend", { k }, options));
   }
 
   rank(itemIds, options) {
-    return toCome(this.#call("rank", { ...options, item_ids: itemIds }));
+    return toCome(this.#call("rank", { item_ids: itemIds }, options));
   }
 
   similar(itemId, k, options) {
-    return toCome(this.#call("similar", { ...options, item_id: itemId, k }));
+    return toCome(this.#call("similar", { item_id: itemId, k }, options));
   }
 
   explain(itemId, options) {
-    return this.#call("explain", { ...options, item_id: itemId });
+    return this.#call("explain", { item_id: itemId }, options);
   }
 
   profile() {
@@ -177,15 +208,15 @@ class Recommender {
   }
 
   whatIf(options) {
-    return this.#read("what_if", options);
+    return this.#read("what_if", {}, options);
   }
 
   forget(criteria) {
-    return this.#call("forget", criteria);
+    return this.#call("forget", {}, criteria);
   }
 
   consent(purpose, options) {
-    return this.#call("consent", { ...options, purpose });
+    return this.#call("consent", { purpose }, options);
   }
 
   consents() {
@@ -213,7 +244,7 @@ class Recommender {
   }
 
   maintain(budgetMs, options) {
-    return this.#call("maintain", { ...options, budget_ms: budgetMs });
+    return this.#call("maintain", { budget_ms: budgetMs }, options);
   }
 
   rekey(key) {
@@ -240,7 +271,7 @@ if (Symbol.asyncDispose) Recommender.prototype[Symbol.asyncDispose] = Recommende
 const version = () => call("version");
 const schema = () => call("schema");
 const batch = (calls) => call("batch", { calls });
-const setAside = (path, options) => call("set_aside", { ...options, path });
+const setAside = (path, options) => ask(SHORT, "set_aside", options, { path });
 const closeAll = () => call("close_all");
 
 module.exports = { Recommender, Slate, SlatePromise, boot, batch, call, callSync, closeAll, errors, schema, setAside, version };

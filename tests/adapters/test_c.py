@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from recsys.testing import assert_forgotten, find_traces
-from tests.adapters.hosts import ADAPTERS, CONTRACT, SEALED, contract_counts, copied_contract, lacking, replayed, run
+from tests.adapters.hosts import (
+    ADAPTERS,
+    CONTRACT,
+    SEALED,
+    contract_counts,
+    copied_contract,
+    example,
+    lacking,
+    replayed,
+    run,
+)
 from tests.wall.sealed import why_not
 
 WRONG = {"name": "wrong", "steps": [{"call": "version", "arguments": {}, "expect": {"result": 3}}]}
@@ -81,6 +92,46 @@ def test_an_interpreter_without_recsys_is_a_clean_error(c_host: Path, tmp_path: 
     done = run(["env", "-i", "HOME=/", c_host / "host", tmp_path / "bare" / "bin" / "python"])
     assert done.returncode == 1
     assert done.stderr.startswith("BootError: recsys cannot be imported: No module named '")
+
+
+def test_a_path_that_was_wrong_is_told_from_one_that_comes_too_late(c_host: Path, python: Path, tmp_path: Path) -> None:
+    import venv
+
+    venv.create(tmp_path / "bare", symlinks=True)
+    bare = tmp_path / "bare" / "bin" / "python"
+    done = run([c_host / "boots", "/", "/etc/passwd", "python3", bare, python, bare])
+    told = done.stdout.splitlines()
+    assert set(told[:3]) == {"BootError python: the absolute path of a Python interpreter is needed"}
+    needed = f"Python {sys.version_info.major}.{sys.version_info.minor} in whose environment it is"
+    assert "No module named" in told[3]
+    assert needed in told[3]
+    late = "BootError python: the interpreter was started at another path before: start another process"
+    assert told[4:] == [late, told[3]]
+    assert run([c_host / "boots", "/", python, python]).stdout.splitlines()[1:] == ["booted", "booted"]
+
+
+def test_the_program_of_the_readme_is_built_and_run_as_it_says(python: Path, tmp_path: Path) -> None:
+    reason = lacking("make", "cc")
+    if reason:
+        pytest.skip(reason)
+    made = run(
+        [
+            "make",
+            "-s",
+            "-C",
+            ADAPTERS / "c",
+            f"PYTHON={python}",
+            f"BUILD={tmp_path}/build",
+            "install",
+            f"PREFIX={tmp_path}",
+        ]
+    )
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "app.c").write_text(example("c", "c", python=str(python)), encoding="utf-8")
+    text = (ADAPTERS / "c" / "README.md").read_text(encoding="utf-8")
+    command = next(line for line in text.splitlines() if line.startswith("cc app.c"))
+    done = run(["sh", "-c", command], folder=tmp_path, env={"APP": str(tmp_path)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"result":1}\n', "")
 
 
 def test_the_example_keeps_within_the_wall(c_host: Path, python: Path, tmp_path: Path) -> None:

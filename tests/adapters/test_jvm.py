@@ -23,6 +23,7 @@ from tests.adapters.hosts import (
 
 JVM = ADAPTERS / "jvm"
 SECRETS = ["qzxsecretitem", "qzxplace", "qzxtitle"]
+WRONG = {"name": "wrong", "steps": [{"call": "version", "arguments": {}, "expect": {"result": 3}}]}
 LACKING = {"name": "more", "steps": [{"call": "dream", "arguments": {}, "expect": {"result": {"$any": True}}}]}
 
 
@@ -72,23 +73,67 @@ def test_the_adapter_s_own_tests_pass_in_any_zone(zone: str, build: Path, python
     assert "passed, 0 failed" in done.stdout
 
 
-def test_kotlin_calls_it_too(build: Path, python: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="session")
+def kotlin(build: Path, python: Path) -> Path:
+    """The jar with Kotlin's face and its tests."""
     if shutil.which("kotlinc") is None:
         pytest.skip("kotlinc: not installed (Debian: kotlin)")
     made = run(["make", "-s", "-C", JVM, f"PYTHON={python}", f"BUILD={build}", "kotlin"])
     assert made.returncode == 0, made.stderr
+    return build / "kotlin.jar"
+
+
+@pytest.mark.usefixtures("kotlin")
+def test_kotlin_calls_it_too(build: Path, python: Path, tmp_path: Path) -> None:
     done = run(java(build, "MainKt", python, tmp_path / "me.db"))
     assert done.stdout.splitlines()[-2:] == ["InputError item_id", "erased"], done.stderr
 
 
+@pytest.mark.usefixtures("kotlin")
+def test_the_contract_holds_through_kotlin(build: Path, python: Path, tmp_path: Path) -> None:
+    done = run(java(build, "recsys.KotlinContract", python, CONTRACT, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert replayed(done.stdout) == (*contract_counts(), 0)
+
+
+@pytest.mark.usefixtures("kotlin")
+@pytest.mark.parametrize("more", [LACKING, WRONG], ids=["lacking", "wrong"])
+def test_a_case_that_does_not_hold_in_kotlin_fails(more: object, build: Path, python: Path, tmp_path: Path) -> None:
+    folder = copied_contract(tmp_path / "contract", more)
+    (tmp_path / "scratch").mkdir()
+    done = run(java(build, "recsys.KotlinContract", python, folder, tmp_path / "scratch"))
+    assert done.returncode == 1
+    assert replayed(done.stdout)[2] == 1
+
+
 def test_the_example_of_the_readme_runs(build: Path, python: Path, tmp_path: Path) -> None:
-    imports, rest = example("jvm", "java", python=str(python)).split("\n\n", 1)
-    main = f"public class App {{ public static void main(String[] words) throws Exception {{ {rest} }} }}"
-    (tmp_path / "App.java").write_text(f"import java.util.*;\n{imports}\n{main}\n", encoding="utf-8")
-    made = run(["javac", "-cp", build / "recsys.jar", "-d", build / "tests", tmp_path / "App.java"])
+    (tmp_path / "App.java").write_text(example("jvm", "java", python=str(python)), encoding="utf-8")
+    made = run(["javac", "-cp", build / "recsys.jar", "-d", tmp_path, tmp_path / "App.java"])
     assert made.returncode == 0, made.stderr
-    done = run(java(build, "App"), folder=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "kind-of-blue: []\n", "")
+    command = java(build, "App")
+    command[command.index("-cp") + 1] = f"{build}/recsys.jar:{tmp_path}"
+    done = run(command, folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "kind-of-blue: []\nerased\n", "")
+
+
+def test_the_example_in_kotlin_is_built_and_run_as_the_readme_says(build: Path, python: Path, tmp_path: Path) -> None:
+    if shutil.which("kotlinc") is None:
+        pytest.skip("kotlinc: not installed (Debian: kotlin)")
+    (tmp_path / "App.kt").write_text(example("jvm", "kotlin", python=str(python)), encoding="utf-8")
+    (tmp_path / "src").symlink_to(JVM / "src")
+    (tmp_path / "build").symlink_to(build)
+    lines = (JVM / "README.md").read_text(encoding="utf-8").split("```")
+    commands = next(block for block in lines if "kotlinc App.kt" in block).removeprefix("sh\n")
+    done = run(["sh", "-ec", commands], folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "horses\nkind-of-blue\nerased\n"), done.stderr
+
+
+def test_a_library_that_is_not_there_is_a_refusal_of_ours(build: Path, python: Path, tmp_path: Path) -> None:
+    command = java(build, "recsys.Once", python, tmp_path / "me.db")
+    for wrong in ("-Drecsys.library=/no/such/file.so", "-Drecsys.library=relative.so", "-Dnothing=1"):
+        done = run([wrong if str(word).startswith("-Drecsys") else word for word in command])
+        assert done.returncode == 1
+        assert "RecsysException$Boot: library: cannot be loaded: set recsys.library" in done.stderr
 
 
 def test_the_engine_for_android_compiles(build: Path, python: Path) -> None:

@@ -77,10 +77,11 @@ def test_what_is_forgotten_through_node_is_in_no_file(node: dict[str, str], tmp_
 
 
 def test_the_example_of_the_readme_runs(node: dict[str, str], tmp_path: Path) -> None:
-    code = example("node", "js", python=node["RECSYS_PYTHON"], someAsyncIterable='[{ item_id: "tea" }]')
-    imports, rest = code.replace('"recsys-embedded"', f'"{NODE}"').split("\n\n", 1)
-    (tmp_path / "app.js").write_text(f"{imports}\n(async () => {{\n{rest}\n}})();\n", encoding="utf-8")
-    done = run(["node", "app.js"], env=node, folder=tmp_path)
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "recsys-embedded").symlink_to(NODE)
+    code = example("node", "js", python=node["RECSYS_PYTHON"])
+    (tmp_path / "app.mjs").write_text(code, encoding="utf-8")
+    done = run(["node", "app.mjs"], env=node, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 recorded" in done.stdout
 

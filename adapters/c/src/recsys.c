@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "recsys.h"
@@ -26,6 +27,7 @@ static atomic_int ready;
 static atomic_int forked;
 static PyObject *call; /* recsys.bridge.call; never given back */
 static int ours;       /* whether we started the interpreter; a host that is Python has its own */
+static char *tried;    /* the path at which we started it: there is no second start, so no second path */
 static pthread_key_t kept;
 static _Thread_local PyThreadState *known; /* this thread's state, kept from call to call: to make one takes 10 µs */
 
@@ -104,11 +106,14 @@ static int start(const char *python) {
 static int not_imported(void) {
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
-    char message[256] = "recsys cannot be imported by this interpreter";
+    char message[384] = "recsys cannot be imported by this interpreter";
     if (type != NULL && PyErr_GivenExceptionMatches(type, PyExc_ModuleNotFoundError) && value != NULL) {
         PyObject *words = PyObject_Str(value);
         const char *text = words ? PyUnicode_AsUTF8(words) : NULL;
-        if (text != NULL) PyOS_snprintf(message, sizeof message, "recsys cannot be imported: %.180s", text);
+        if (text != NULL)
+            PyOS_snprintf(message, sizeof message,
+                          "recsys cannot be imported: %.180s (needed: a Python %d.%d in whose environment it is)", text,
+                          PY_MAJOR_VERSION, PY_MINOR_VERSION);
         Py_XDECREF(words);
     }
     PyErr_Clear();
@@ -145,26 +150,32 @@ static void leave(PyGILState_STATE state) {
         PyGILState_Release(state);
 }
 
+static int is_program(const char *path) {
+    struct stat found;
+    return path != NULL && path[0] == '/' && stat(path, &found) == 0 && S_ISREG(found.st_mode) && access(path, X_OK) == 0;
+}
+
 static int boot(const char *python) {
-    ours = !Py_IsInitialized();
     PyGILState_STATE state = PyGILState_UNLOCKED;
-    if (ours && (python == NULL || python[0] != '/' || access(python, X_OK) != 0))
+    if (tried == NULL) ours = !Py_IsInitialized();
+    if (ours && !is_program(python))
         return fail("BootError", "python", "the absolute path of a Python interpreter is needed");
+    if (tried != NULL && strcmp(tried, python) != 0)
+        return fail("BootError", "python", "the interpreter was started at another path before: start another process");
     promote_libpython();
-    if (ours) {
+    if (ours && tried == NULL) {
         if (!start(python)) return RECSYS_FAILED;
+        tried = strdup(python);
+        pthread_key_create(&kept, let_go);
+        known = PyThreadState_Get(); /* of this thread: the interpreter's own, which stays */
     } else {
-        state = PyGILState_Ensure();
+        state = enter();
     }
     PyObject *bridge = PyImport_ImportModule("recsys.bridge");
     call = bridge ? PyObject_GetAttrString(bridge, "call") : NULL;
     Py_XDECREF(bridge);
     int done = call ? RECSYS_OK : not_imported();
     if (done) pthread_atfork(NULL, NULL, in_the_child);
-    if (ours) {
-        pthread_key_create(&kept, let_go);
-        known = PyThreadState_Get(); /* of this thread: the interpreter's own, which stays */
-    }
     leave(state);
     return done;
 }

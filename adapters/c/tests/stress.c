@@ -105,7 +105,7 @@ int main(int argc, char **argv) {
     if (argc < 3) return 2;
     python = argv[1];
     if (recsys_call("version", "", 0, &answer, NULL) || strcmp(recsys_last_kind(), "BootError") != 0) return 3;
-    if (recsys_boot("bin/python") || recsys_boot("/no/such/python") || recsys_boot(NULL)) return 4;
+    if (recsys_boot("bin/python") || recsys_boot("/no/such/python") || recsys_boot("/") || recsys_boot(NULL)) return 4;
     all(boots);
     if (recsys_call("version", NULL, 3, &answer, NULL) || recsys_call(NULL, "", 0, &answer, NULL)) return 5;
     snprintf(payload, sizeof payload, "{\"path\":\"%.4096s/me.db\",\"settings\":{\"synchronous\":\"normal\"}}", argv[2]);

@@ -3,7 +3,7 @@
 "use strict";
 
 const recsys = require("../index.js");
-const addon = require(process.env.RECSYS_ADDON || "../build/recsys.node");
+const lanes = require("../lanes.js");
 
 const [rounds, calls] = process.argv.slice(2).map(Number);
 const PAYLOAD = '{"calls":[]}'; // no calls at all: what is left is the way there and back
@@ -21,8 +21,8 @@ async function timed(name, call, n = calls, each = 1) {
   console.log(JSON.stringify({ name, us: best }));
 }
 
-// Twenty in flight at once, as an app has that does not wait for each.
-const twenty = (call) => () => Promise.all(Array.from({ length: 20 }, call));
+// Many in flight at once, as an app has that does not wait for each.
+const together = (many, call) => () => Promise.all(Array.from({ length: many }, call));
 
 function koffi() {
   let found;
@@ -58,15 +58,17 @@ function koffi() {
 
 (async () => {
   await recsys.boot({ python: process.env.RECSYS_PYTHON });
-  await timed("Node, callSync", () => addon.callSync("batch", PAYLOAD));
+  await timed("Node, callSync", () => lanes.callSync("batch", PAYLOAD));
   await timed("Node, callSync with JSON both ways", () => recsys.callSync("batch", { calls: [] }));
   await timed("Node, a promise", () => recsys.call("batch", { calls: [] }), calls / 10);
-  await timed("Node, a promise of twenty at once", twenty(() => recsys.call("batch", { calls: [] })), calls / 200, 20);
+  for (const many of [20, 100]) {
+    await timed(`Node, a promise of ${many} at once`, together(many, () => recsys.call("batch", { calls: [] })), calls / 10 / many, many);
+  }
   const other = process.env.RECSYS_LIB && koffi();
   if (other) {
     other.boot(process.env.RECSYS_PYTHON);
     await timed("koffi, sync", other.sync);
     await timed("koffi, a promise", other.async, calls / 10);
-    await timed("koffi, a promise of twenty at once", twenty(other.async), calls / 200, 20);
+    await timed("koffi, a promise of 20 at once", together(20, other.async), calls / 200, 20);
   }
 })();

@@ -7,7 +7,7 @@ const path = require("node:path");
 const { after, before, test } = require("node:test");
 const { FACE, cases, match, raw, replay } = require("./contract.js");
 const { booted, recsys } = require("./boot.js");
-const addon = require(process.env.RECSYS_ADDON || "../build/recsys.node");
+const { SHORT, callSync } = require("../lanes.js");
 
 const counted = { cases: 0, steps: 0, failed: 0 };
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "recsys-"));
@@ -42,8 +42,8 @@ for (const one of raw()) {
   held(`bytes: ${one.name}`, async () => {
     const bytes = one.payload === undefined ? Buffer.from(one.payload_hex, "hex") : Buffer.from(one.payload);
     for (const payload of one.payload === undefined ? [bytes] : [bytes, one.payload]) {
-      match(one.expect, JSON.parse(await addon.call(0, one.method, payload)), "answer");
-      match(one.expect, JSON.parse(addon.callSync(one.method, payload)), "answer");
+      match(one.expect, await SHORT.ask(one.method, payload), "answer");
+      match(one.expect, JSON.parse(callSync(one.method, payload)), "answer");
     }
     return 1;
   });

@@ -87,6 +87,52 @@ test("errors are classes with a field; what JSON cannot say is refused", async (
   await rec.close();
 });
 
+test("what JSON would drop or turn into something else is refused, by a promise", async () => {
+  const rec = await learnt();
+  const circle = {};
+  circle.circle = circle;
+  const odd = [new Map([["place", "home"]]), new Set(["home"]), { place: 1n }, { place: () => "home" }, { place: Symbol("home") }, circle];
+  for (const context of odd) {
+    await assert.rejects(rec.record("tea", { context }), (error) => error instanceof errors.InputError && error.field === "payload");
+  }
+  for (const options of ["home", 7, ["home"]]) {
+    await assert.rejects(rec.record("tea", options), (error) => error instanceof errors.InputError && error.field === "options");
+    await assert.rejects(rec.recommend(2, options), errors.InputError);
+  }
+  assert.equal((await rec.stats()).n_events, 20);
+  for (const given of [undefined, {}, "python3", { python: 3 }]) await assert.rejects(recsys.boot(given), errors.BootError);
+  await assert.rejects(recsys.call(5), errors.InputError);
+  assert.throws(() => recsys.callSync(5), errors.InputError);
+  await rec.close();
+});
+
+test("a choice takes the slate or its id", async () => {
+  const rec = await learnt();
+  const slate = await rec.recommend(3, { at: 1.702e9 });
+  await rec.shown(slate, { at: 1.702e9 });
+  await rec.record(slate.itemIds[0], { slate, at: 1.7021e9 });
+  await rec.recordMany([{ item_id: slate.itemIds[1], slate, at: 1.7022e9 }]);
+  const { events } = await rec.explain(slate.itemIds[1], { at: 1.703e9 });
+  assert.equal(events.filter((event) => event.slate === slate.id).length, 1);
+  await rec.close();
+});
+
+test("an answer does not wait for a longer call behind it", async () => {
+  const rec = await Recommender.open(":memory:");
+  await rec.recordMany(Array.from({ length: 3000 }, (_, n) => ({ item_id: `i${n % 40}`, at: 1.7e9 + n * 3000 })));
+  const order = [];
+  await Promise.all([
+    rec.stats().then(() => order.push("stats")),
+    recsys.version().then(() => {
+      order.push("version");
+      setImmediate(() => order.push("a turn of the event loop"));
+    }),
+    rec.forget({ items: ["i1"] }).then(() => order.push("forget")),
+  ]);
+  assert.deepEqual(order, ["stats", "version", "a turn of the event loop", "forget"]);
+  await rec.close();
+});
+
 test("twenty megabytes go in", async () => {
   const rec = await Recommender.open(":memory:");
   assert.equal(await rec.add(Array.from({ length: 5000 }, (_, n) => ({ id: `i${n}`, title: "é".repeat(2000) }))), 5000);

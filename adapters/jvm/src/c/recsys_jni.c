@@ -14,8 +14,11 @@ JNIEXPORT jstring JNICALL Java_recsys_JniEngine_boot0(JNIEnv *env, jclass unused
     if (size > 4096) size = 4096;
     (*env)->GetByteArrayRegion(env, given, 0, size, (jbyte *)python);
     python[size] = 0;
-    if (recsys_abi() != RECSYS_ABI) return (*env)->NewStringUTF(env, "this is built for another recsys");
-    return recsys_boot(python) ? NULL : (*env)->NewStringUTF(env, recsys_last_message());
+    char wrong[1200]; /* its field, a line's end, its message */
+    if (recsys_abi() != RECSYS_ABI) return (*env)->NewStringUTF(env, "\nthis is built for another recsys");
+    if (recsys_boot(python)) return NULL;
+    snprintf(wrong, sizeof wrong, "%s\n%s", recsys_last_field(), recsys_last_message());
+    return (*env)->NewStringUTF(env, wrong);
 }
 
 /* The C face's own refusals, such as that there is no memory, have no answer: give one. */

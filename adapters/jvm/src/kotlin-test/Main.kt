@@ -7,11 +7,11 @@ import recsys.open
 import recsys.rank
 import recsys.recommend
 import recsys.record
+import recsys.use
 
 /** A Kotlin program with a recommender in it: PYTHON [FILE]. */
 fun main(words: Array<String>) {
-    val rec = JniEngine.boot(words[0]).open(words.getOrElse(1) { ":memory:" })
-    try { // `use`, where the standard library has it for AutoCloseable
+    JniEngine.boot(words[0]).open(words.getOrElse(1) { ":memory:" }).use { rec ->
         rec.add(listOf(Item("tea", "Tea"), Item("cola", "Cola")))
         val monday = Instant.parse("2026-03-02T08:00:00Z")
         rec.record("cola", kind = "play", at = monday, context = mapOf("place" to "home"))
@@ -25,7 +25,5 @@ fun main(words: Array<String>) {
             println("${refused.kind()} ${refused.field()}")
         }
         println(rec.forget(items = listOf("cola")).status())
-    } finally {
-        rec.close()
     }
 }

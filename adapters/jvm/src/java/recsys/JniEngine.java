@@ -11,20 +11,31 @@ public final class JniEngine implements Engine {
      * Start the interpreter, once; a second call changes nothing.
      *
      * @param python the absolute path of an interpreter in whose environment recsys-embedded is installed
-     * @throws RecsysException.Boot when it cannot be started, or has no recsys
+     * @throws RecsysException.Boot when librecsys_jni cannot be loaded, or the interpreter not started, or has no recsys
      */
     public static JniEngine boot(String python) throws RecsysException.Boot {
-        String library = System.getProperty("recsys.library");
-        if (library != null) {
-            System.load(library);
-        } else {
-            System.loadLibrary("recsys_jni");
-        }
-        String wrong = boot0(python.getBytes(StandardCharsets.UTF_8));
+        load(System.getProperty("recsys.library"));
+        String wrong = boot0(String.valueOf(python).getBytes(StandardCharsets.UTF_8));
         if (wrong != null) {
-            throw new RecsysException.Boot(wrong);
+            String[] parts = wrong.split("\n", 2);
+            throw new RecsysException.Boot(parts[0].isEmpty() ? null : parts[0], parts[1]);
         }
         return new JniEngine();
+    }
+
+    private static void load(String library) throws RecsysException.Boot {
+        try {
+            if (library != null) {
+                System.load(library);
+            } else {
+                System.loadLibrary("recsys_jni");
+            }
+        } catch (UnsatisfiedLinkError wrong) {
+            String needed = "set recsys.library to the absolute path of librecsys_jni, or java.library.path to its folder";
+            RecsysException.Boot refused = new RecsysException.Boot("library", "library: cannot be loaded: " + needed);
+            refused.initCause(wrong);
+            throw refused;
+        }
     }
 
     @Override

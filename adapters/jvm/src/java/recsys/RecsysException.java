@@ -42,7 +42,7 @@ public class RecsysException extends Exception {
             case "StoreError" -> new Store(kind, message);
             case "CheckpointError" -> new Checkpoint(message);
             case "MissingExtraError" -> new MissingExtra(field, message);
-            case "BootError" -> new Boot(message);
+            case "BootError" -> new Boot(field, message);
             case "InternalError" -> new Internal(message);
             default -> new RecsysException(kind, field, message);
         };
@@ -155,8 +155,8 @@ public class RecsysException extends Exception {
 
     /** The interpreter, or recsys in it, cannot be loaded. */
     public static final class Boot extends RecsysException {
-        Boot(String message) {
-            super("BootError", null, message);
+        Boot(String field, String message) {
+            super("BootError", field, message);
         }
     }
 

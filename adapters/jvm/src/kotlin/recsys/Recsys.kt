@@ -9,30 +9,50 @@ fun Engine.open(
     path: String,
     key: String? = null,
     settings: Map<String, Any>? = null,
-    prior: String? = null
+    prior: String? = null,
+    more: Opened.() -> Unit = {}
 ): Recommender {
     val how = Opened()
     key?.let { how.key(it) }
     settings?.let { how.settings(it) }
     prior?.let { how.prior(it) }
+    how.more()
     return Recommender.open(this, path, how)
 }
 
-/** Record that the person did something with an item; gives the event's id. */
+/** Close it after a block, however that ends; Kotlin's own `use` does so for Java's AutoCloseable since 1.8 only. */
+inline fun <T> Recommender.use(block: (Recommender) -> T): T {
+    var failed: Throwable? = null
+    try {
+        return block(this)
+    } catch (thrown: Throwable) {
+        failed = thrown
+        throw thrown
+    } finally {
+        if (failed == null) close() else try { close() } catch (also: RecsysException) { failed.addSuppressed(also) }
+    }
+}
+
+/**
+ * Record that the person did something with an item; gives the event's id. What else there is to say goes into the
+ * block, such as a time with its own offset.
+ */
 fun Recommender.record(
     itemId: String,
     kind: String = "click",
     value: Double? = null,
     at: Instant? = null,
     context: Map<String, Any>? = null,
-    slate: Slate? = null
+    slate: Slate? = null,
+    how: Happened.() -> Unit = {}
 ): String {
-    val how = Happened().kind(kind)
-    value?.let { how.value(it) }
-    at?.let { how.at(it) }
-    context?.let { how.context(it) }
-    slate?.let { how.slate(it) }
-    return record(itemId, how)
+    val happened = Happened().kind(kind)
+    value?.let { happened.value(it) }
+    at?.let { happened.at(it) }
+    context?.let { happened.context(it) }
+    slate?.let { happened.slate(it) }
+    happened.how()
+    return record(itemId, happened)
 }
 
 /** The best items of the catalogue and the log. */
@@ -59,7 +79,8 @@ fun Recommender.forget(
     items: List<String>? = null,
     kinds: List<String>? = null,
     since: Instant? = null,
-    until: Instant? = null
+    until: Instant? = null,
+    how: Forgotten.() -> Unit = {}
 ): Receipt {
     val what = Forgotten()
     events?.let { what.events(it) }
@@ -67,6 +88,7 @@ fun Recommender.forget(
     kinds?.let { what.kinds(it) }
     since?.let { what.since(it) }
     until?.let { what.until(it) }
+    what.how()
     return forget(what)
 }
 
@@ -74,7 +96,7 @@ private fun asked(at: Instant?, context: Map<String, Any>?, reasons: Int, how: A
     val asked = Asked()
     at?.let { asked.at(it) }
     context?.let { asked.context(it) }
-    if (reasons > 0) asked.reasons(reasons)
+    if (reasons != 0) asked.reasons(reasons)
     asked.how()
     return asked
 }

@@ -26,11 +26,14 @@ public final class Tests {
     }
 
     public static void main(String[] words) throws Exception {
-        try {
-            JniEngine.boot("bin/python");
-            throw new AssertionError("a path that is none was taken");
-        } catch (RecsysException.Boot refused) {
-            same("the absolute path of a Python interpreter is needed", refused.getMessage());
+        for (String path : Arrays.asList("bin/python", "/no/such/python", "/", null)) {
+            try {
+                JniEngine.boot(path);
+                throw new AssertionError("a path that is none was taken");
+            } catch (RecsysException.Boot refused) {
+                same("the absolute path of a Python interpreter is needed", refused.getMessage());
+                same("python", refused.field());
+            }
         }
         Map<?, ?> schema = (Map<?, ?>) Json.read(Files.readAllBytes(Path.of(words[1])));
         Tests tests = new Tests(JniEngine.boot(words[0]), (Map<?, ?>) schema.get("$defs"));
