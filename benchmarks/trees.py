@@ -34,14 +34,18 @@ from recsys.learn import stages
 from recsys.learn.choice import utilities
 from recsys.learn.features import features_of
 from recsys.learn.fold import fold
-from recsys.learn.forest import Forest
+from recsys.learn.forest import MOST_LEAVES, Forest
 from recsys.learn.gather import ask, gather
 from recsys.learn.lessons import levels_of
 from recsys.learn.moment import moment
 from recsys.learn.stages import Stage, Verdict
+from recsys.learn.standing import N_STANDINGS, added, standing
 from recsys.learn.trees import Grower
 from recsys.prior import Pack, Prior
 from recsys.publish import Hyper, Person, build
+from recsys.publish.grown import MOST_TREES
+from recsys.publish.grown import PARAMETERS as OF_PACKS
+from recsys.publish.grown import lived as whole_lives
 from recsys.recommender import Recommender
 from recsys.settings import Settings
 from recsys.types import Event
@@ -211,6 +215,7 @@ def trees_speed(data: Path | None, *, quick: bool) -> Result:
     """Time scoring, a step of growing beside another thread that ranks, and a day's growing."""
     del data
     forest, fresh, booster = _made(quick=quick)
+    of_pack = _made_for_a_pack(quick=quick)
     features = fresh()
     levels = levels_of(features)
     w = np.linspace(-1.0, 1.0, len(features))
@@ -224,6 +229,7 @@ def trees_speed(data: Path | None, *, quick: bool) -> Result:
         ),
         "the linear model whole: what is gathered, features, w·x": lambda _: utilities(w, fresh()),
         "the same with the trees": lambda _: _both(w, forest, fresh()),
+        f"the same with {of_pack.n_trees} trees of a pack": lambda _: _with_pack(w, of_pack, fresh()),
     }
     timings = in_turns([*calls.values()], n, warm_up=n // 10)
     base = timings[0].p50_us
@@ -233,7 +239,8 @@ def trees_speed(data: Path | None, *, quick: bool) -> Result:
         ("what", "p50 [µs]", "p99 [µs]", "ratio to w·x"),
         [(name, t.p50_us, t.p99_us, t.p50_us / base) for name, t in zip(calls, timings, strict=True)],
         [
-            f"With trees the whole takes {timings[4].p50_us / timings[3].p50_us:.2f} times as long as without.",
+            f"With trees the whole takes {timings[4].p50_us / timings[3].p50_us:.2f} times as long as without, "
+            + f"with those of a pack {timings[5].p50_us / timings[3].p50_us:.2f} times.",
             f"{n:,} rounds in turns. The two raw scores differ by {off:.1e} at most.",
         ],
         plot=None,
@@ -243,6 +250,23 @@ def trees_speed(data: Path | None, *, quick: bool) -> Result:
 
 def _both(w: NDArray[np.float64], forest: Forest, features: NDArray[np.float64]) -> NDArray[np.float64]:
     return utilities(w, features) + forest.of_features(features)
+
+
+def _with_pack(w: NDArray[np.float64], forest: Forest, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    linear = utilities(w, features)
+    known, sizes = np.ones(len(linear), np.bool_), np.array([len(linear)])
+    return linear + added(forest, standing(features, linear, known, sizes), linear, sizes)[0]
+
+
+def _made_for_a_pack(*, quick: bool) -> Forest:
+    """Grow as many trees as a pack has at most, on a made-up life."""
+    life = [
+        Event(round(float(str(event["at"])) * 1e6), f"{number:016x}", str(event["item_id"]), "play")
+        for number, event in enumerate(happenings(400 if quick else 2_000, 120))
+    ]
+    grower = Grower(whole_lives([life], Prior.default()).window, None, OF_PACKS)
+    trees = [tree for _ in range(MOST_TREES) if (tree := grower.grow()) is not None]
+    return Forest.of(trees, n_leaves=MOST_LEAVES, n_features=N_STANDINGS)
 
 
 def _made(*, quick: bool) -> tuple[Forest, Callable[[], NDArray[np.float64]], Any]:
