@@ -56,6 +56,7 @@ SETS: Final = ("geolife-places", "kypo-shell", "uci-online-retail", "completejou
 OTHERS: Final = {"kypo-shell": 1_000, "uci-online-retail": 4_000, "completejourney": 1_000}  # people of a pack, at most
 _SETTINGS: Final = Settings()
 _ENOUGH: Final = 20  # events of one of them
+_ENOUGH_PEOPLE: Final = 40
 _LINEAR, _GATED, _ALWAYS = "linear", "with trees, under the gate", "with trees, always"
 _EVERY: Final = (_LINEAR, _GATED, _ALWAYS)
 _ASIDE_STEP: Final = 3  # as in benchmarks.quality_tables
@@ -129,7 +130,11 @@ def trees_quality(data: Path | None, *, quick: bool, jobs: int | None = None) ->
         found = each_log(work, logs, makes, jobs=jobs, label=f"trees, {name}")[name]
         rows += _rows(name, logs, found, notes)
         if name in OTHERS:
-            prior, told = _prior_of_others(name, data, quick=quick)
+            people = _others(name, data, quick=quick)
+            if len(people) < _ENOUGH_PEOPLE:
+                notes_of_packs.append(f"{name}: {len(people)} other people are too few for a pack.")
+                continue
+            prior, told = _prior_of(name, people)
             found = each_log(work, logs, {name: partial(Core, prior)}, jobs=jobs, label=f"a pack's, {name}")[name]
             notes_of_packs.append(told)
             of_packs += _rows(name, logs, found, notes_of_packs)
@@ -153,14 +158,18 @@ def _prior(name: str) -> Prior:
     return leave_one_out(name)
 
 
-def _prior_of_others(name: str, data: Path | None, *, quick: bool) -> tuple[Prior, str]:
-    """Make a pack of people of the same set whom the benchmark never asks; give its prior and what it was made from."""
+def _others(name: str, data: Path | None, *, quick: bool) -> list[Person]:
+    """Give people of the same set whom the benchmark never asks."""
     root = Path() if name in PACKAGES else data_folder(data)
     asked = {log.user for log in load(name, root)}
     others = [log for log in load(name, root, every_user=True) if log.user not in asked and len(log.events) >= _ENOUGH]
     order = np.random.default_rng(SEED).permutation(len(others))[: 50 if quick else OTHERS[name]]
     uses = [(others[i].user, [e for e in others[i].events if is_choice(e, _SETTINGS)]) for i in order.tolist()]
-    people = [Person(user, [e.item_id for e in of], [e.at_us / 1e6 for e in of]) for user, of in uses]
+    return [Person(user, [e.item_id for e in of], [e.at_us / 1e6 for e in of]) for user, of in uses]
+
+
+def _prior_of(name: str, people: Sequence[Person]) -> tuple[Prior, str]:
+    """Make a pack of them; give its prior and what it was made from."""
     start = _prior(name)
     # Of the factors, which speak of what is new, nothing is asked here.
     built = build(people, least_people=5, hyper=Hyper(n_factors=2, epochs=1), prior=start, trees=True)
@@ -232,15 +241,14 @@ def trees_speed(data: Path | None, *, quick: bool) -> Result:
         f"the same with {of_pack.n_trees} trees of a pack": lambda _: _with_pack(w, of_pack, fresh()),
     }
     timings = in_turns([*calls.values()], n, warm_up=n // 10)
-    base = timings[0].p50_us
+    base, times = timings[0].p50_us, [with_trees.p50_us / timings[3].p50_us for with_trees in timings[4:]]
     off = float(np.abs(booster.predict(rows, raw_score=True) - forest.scores(levels)).max())
     scoring = Table(
         "score 100 candidates",
         ("what", "p50 [µs]", "p99 [µs]", "ratio to w·x"),
         [(name, t.p50_us, t.p99_us, t.p50_us / base) for name, t in zip(calls, timings, strict=True)],
         [
-            f"With trees the whole takes {timings[4].p50_us / timings[3].p50_us:.2f} times as long as without, "
-            + f"with those of a pack {timings[5].p50_us / timings[3].p50_us:.2f} times.",
+            f"With trees the whole takes {times[0]:.2f} times as long as without; with a pack's {times[1]:.2f} times.",
             f"{n:,} rounds in turns. The two raw scores differ by {off:.1e} at most.",
         ],
         plot=None,
