@@ -263,7 +263,7 @@ def _both(w: NDArray[np.float64], forest: Forest, features: NDArray[np.float64])
 def _with_pack(w: NDArray[np.float64], forest: Forest, features: NDArray[np.float64]) -> NDArray[np.float64]:
     linear = utilities(w, features)
     known, sizes = np.ones(len(linear), np.bool_), np.array([len(linear)])
-    return linear + added(forest, standing(features, linear, known, sizes), linear, sizes)[0]
+    return linear + added(forest, standing(features, linear, known, sizes), known, sizes).scores
 
 
 def _made_for_a_pack(*, quick: bool) -> Forest:

@@ -240,7 +240,7 @@ def _teach(
         from recsys.learn.standing import added, standing
 
         known, sizes = np.array([slot for slots in sets for slot in slots]) != 0, np.array(given[1])
-        of_trees, _ = added(state.trees, standing(given[0], said, known, sizes), said, sizes)
+        of_trees = added(state.trees, standing(given[0], said, known, sizes), known, sizes).scores
     lessons.add(*given, offsets, said, of_trees)
 
 
@@ -289,8 +289,8 @@ def score(
     if given is not None:
         from recsys.learn.standing import added, standing
 
-        sizes = np.array([len(slots)])
-        of_trees, _ = added(given, standing(features, linear, slots != 0, sizes), linear, sizes)
+        known, sizes = slots != 0, np.array([len(slots)])
+        of_trees = added(given, standing(features, linear, known, sizes), known, sizes).scores
     if forest is not None:
         of_trees = of_trees + forest.of_features(features)
     return (linear + of_trees)[of_item]

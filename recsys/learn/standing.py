@@ -20,9 +20,10 @@ from recsys.learn.lessons import LEVELS, SPANS
 if TYPE_CHECKING:
     from recsys.learn.forest import Forest
 
-__all__ = ["LEADERS", "N_STANDINGS", "STANDINGS", "WHOLE", "Standing", "added", "standing"]
+__all__ = ["LEADERS", "N_STANDINGS", "REACH", "STANDINGS", "WHOLE", "Added", "Standing", "added", "standing"]
 
 LEADERS: Final = 10
+REACH: Final = 256  # candidates of the greatest utility of which trees speak; the others come after them as before
 WHOLE: Final = "habits"  # the group of what is said of the score as a whole
 # Their names and groups of reasons: first the features, then what is said of the whole score.
 STANDINGS: Final = (
@@ -43,21 +44,45 @@ _FAR: Final = -1e9  # below every feature and utility
 
 
 class Standing(NamedTuple):
-    """How the candidates of some questions stand.
+    """How those of the candidates stand that are within reach of the first; ``r`` of ``n``.
 
     Parameters
     ----------
-    levels : array of uint8, shape (N_STANDINGS, n)
+    at : array of int, shape (r,)
+        Which they are, in ascending order. None that stands for what was never used: trees do not speak of that.
+    levels : array of uint8, shape (N_STANDINGS, r)
         0 to 254. Where nobody may lead, all stand alike.
-    leads : array of bool, shape (n,)
-        Who is among the leaders.
-    known : array of bool, shape (n,)
-        Who is no stand-in for what was never used: trees speak of these alone.
+    utilities : array, shape (r,)
+    may_lead, leads : arrays of bool, shape (r,)
+        Who may be among the leaders, and who is.
+    sizes : array of int, shape (m,)
+        How many they are of each question.
     """
 
+    at: NDArray[np.intp]
     levels: NDArray[np.uint8]
+    utilities: NDArray[Any]
+    may_lead: NDArray[np.bool_]
     leads: NDArray[np.bool_]
-    known: NDArray[np.bool_]
+    sizes: NDArray[np.intp]
+
+
+class Added(NamedTuple):
+    """What trees add.
+
+    Parameters
+    ----------
+    scores : array of float64, shape (n,)
+        To each candidate.
+    level : array of float64, shape (m,)
+        What of it is added to all that is known.
+    least : array of float64, shape (m,)
+        The trees' part for what is known and out of reach.
+    """
+
+    scores: NDArray[np.float64]
+    level: NDArray[np.float64]
+    least: NDArray[np.float64]
 
 
 def standing(
@@ -84,69 +109,74 @@ def standing(
     Returns
     -------
     Standing
-        O(n (N_FEATURES + log n)).
+        O(n log n + r N_FEATURES).
     """
-    starts = sizes.cumsum() - sizes
     may_lead = known if allowed is None else known & allowed
     held = np.where(may_lead, utilities, _FAR)
-    leads = may_lead & (held >= _least(held, starts, sizes).repeat(sizes))
-    out = np.empty((N_STANDINGS, len(held)))
-    best = np.maximum.reduceat(np.where(leads, features, _FAR), starts, axis=1)
-    first = np.maximum.reduceat(held, starts)
-    np.subtract(features, best.repeat(sizes, axis=1), out=out[:N_FEATURES])
-    behind = np.subtract(utilities, first.repeat(sizes), out=out[N_FEATURES])
+    near = known & (utilities >= _least(held, sizes, REACH).repeat(sizes))
+    at = near.nonzero()[0]
+    starts = sizes.cumsum() - sizes
+    n = np.add.reduceat(near, starts, dtype=np.intp)
+    which = np.arange(len(sizes)).repeat(n)
+    leads = may_lead[at] & (utilities[at] >= _least(held, sizes, LEADERS)[which])
+    said, of = utilities[at], features[:, at]
+    out = np.empty((N_STANDINGS, len(at)))
+    best = np.full((N_FEATURES + 1, len(sizes)), _FAR)
+    if len(at):
+        some = n > 0
+        rows = np.concatenate((of, said[None]))
+        best[:, some] = np.maximum.reduceat(np.where(leads, rows, _FAR), (n.cumsum() - n)[some], axis=1)
+        np.subtract(rows, best[:, which], out=out[:-1])
     with np.errstate(divide="ignore"):
-        out[-1] = -np.log(_sums(np.exp(np.minimum(behind, 0.0)), leads, sizes)).repeat(sizes)
-    if not (first > _FAR).all():
-        out[:, (first <= _FAR).repeat(sizes)] = 0.0
+        out[-1] = -np.log(_sums(np.exp(np.minimum(out[N_FEATURES], 0.0)), leads, which, len(sizes)))[which]
+    out[:, (best[-1] <= _FAR)[which]] = 0.0
     out -= _LEAST
     out *= _PER_UNIT
     np.maximum(out, 0.0, out=out)
     np.minimum(out, LEVELS - 1.0, out=out)
-    return Standing(out.astype(np.uint8), leads, known)
+    return Standing(at, out.astype(np.uint8), said, may_lead[at], leads, n)
 
 
-def added(
-    forest: Forest,
-    stand: Standing,
-    utilities: NDArray[np.float64] | NDArray[np.float32],
-    sizes: NDArray[np.intp],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give what trees add to each candidate's score, shape (n,), and what of it is the level, shape (m,).
+def added(forest: Forest, stand: Standing, known: NDArray[np.bool_], sizes: NDArray[np.intp]) -> Added:
+    """Give what trees add to each candidate's score.
 
     What is known is levelled, so that it stays as likely as the linear model has it beside what was never used: with
     ``t`` for the trees, ``level = −log(Σ exp(u_j + t_j) / Σ exp(u_j))`` over the leaders, and ``t_i + level`` is added;
-    nothing to what was never used. O(n_trees n).
+    nothing to what was never used. What is out of reach is given the least ``t`` of those within, so that it comes
+    after them as before. O(n + n_trees r).
     """
-    starts = sizes.cumsum() - sizes
-    given = forest.scores(stand.levels)
-    first = np.maximum.reduceat(np.where(stand.leads, utilities, _FAR), starts)
-    odds = np.exp(np.minimum(utilities - first.repeat(sizes), 0.0))
-    before, after = (_sums(one, stand.leads, sizes) for one in (odds, odds * np.exp(given)))
-    level = np.zeros(len(sizes))
+    m = len(sizes)
+    given, which = forest.scores(stand.levels), np.arange(m).repeat(stand.sizes)
+    first = np.full(m, _FAR)
+    least = np.full(m, np.inf)
+    np.maximum.at(first, which[stand.leads], stand.utilities[stand.leads])
+    np.minimum.at(least, which[stand.may_lead], given[stand.may_lead])
+    least[np.isinf(least)] = 0.0
+    odds = np.exp(np.minimum(stand.utilities - first[which], 0.0))
+    before, after = (_sums(one, stand.leads, which, m) for one in (odds, odds * np.exp(given)))
+    level = np.zeros(m)
     np.log(before, out=level, where=before > 0.0)
-    np.subtract(level, np.log(after, out=np.zeros(len(sizes)), where=after > 0.0), out=level)
-    return (given + level.repeat(sizes)) * stand.known, level
+    np.subtract(level, np.log(after, out=np.zeros(m), where=after > 0.0), out=level)
+    scores = (least + level).repeat(sizes) * known
+    scores[stand.at] = given + level[which]
+    return Added(scores, level, least)
 
 
-def _sums(values: NDArray[Any], leads: NDArray[np.bool_], sizes: NDArray[np.intp]) -> NDArray[np.float64]:
+def _sums(values: NDArray[Any], leads: NDArray[np.bool_], which: NDArray[np.intp], m: int) -> NDArray[np.float64]:
     """Sum over the leaders of each question, shape (m,): to the same bits in whatever order candidates are given."""
-    which = np.arange(len(sizes)).repeat(sizes)[leads]
-    held = values[leads].astype(np.float64)
+    which, held = which[leads], values[leads].astype(np.float64)
     held = held[np.lexsort((held, which))]
-    n = np.bincount(which, minlength=len(sizes))
-    sums, some = np.zeros(len(sizes)), n > 0
+    n = np.bincount(which, minlength=m)
+    sums, some = np.zeros(m), n > 0
     if len(held):
         sums[some] = np.add.reduceat(held, (n.cumsum() - n)[some])
     return sums
 
 
-def _least(held: NDArray[Any], starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[Any]:
-    """Give the utility of the last leader of each question, shape (m,)."""
+def _least(held: NDArray[Any], sizes: NDArray[np.intp], k: int) -> NDArray[Any]:
+    """Give the ``k``-th greatest utility of each question, or the least of fewer, shape (m,)."""
     if len(sizes) == 1:
         n = len(held)
-        return (
-            np.partition(held, n - LEADERS)[n - LEADERS : n - LEADERS + 1] if n > LEADERS else held.min(keepdims=True)
-        )
+        return np.partition(held, n - k)[n - k : n - k + 1] if n > k else held.min(keepdims=True)
     order = np.lexsort((-held, np.arange(len(sizes)).repeat(sizes)))
-    return held[order[starts + np.minimum(sizes, LEADERS) - 1]]
+    return held[order[sizes.cumsum() - sizes + np.minimum(sizes, k) - 1]]

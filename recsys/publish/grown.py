@@ -73,16 +73,19 @@ class _Standings(Lessons):
         starts, at = counts.cumsum() - counts, np.array(targets, np.intp)
         known = np.ones(len(utilities), np.bool_)
         known[starts] = offsets[starts] != LOG_UNTOUCHED
-        levels = standing(features, utilities, known, counts).levels
+        stand = standing(features, utilities, known, counts)  # nobody is out of reach: choice sets are narrower
         # Only among what is known: the first of a set may stand for all else.
         n_known = np.add.reduceat(known, starts, dtype=np.intp)
         told = known[starts + at] & (n_known > 1)
         rows = known & told.repeat(counts)
+        levels = np.ascontiguousarray(stand.levels.T)
         said, apart = utilities[rows].astype(np.float32), offsets[rows].astype(np.float32)
         nothing, n = np.zeros(len(said), np.float32), int(told.sum())
         at -= counts - n_known
         weight = np.array(weights, np.float32)[told]
-        window = Window(levels.T[rows], said, apart, nothing, n_known[told], at[told], weight, np.zeros(n, np.int64))
+        window = Window(
+            levels[told.repeat(n_known)], said, apart, nothing, n_known[told], at[told], weight, np.zeros(n, np.int64)
+        )
         if n:
             self._blocks.append(window)
             self.n += n

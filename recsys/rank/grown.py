@@ -37,8 +37,10 @@ class Heights(NamedTuple):
     ----------
     given : Standing or None
         For the pack's: how candidates stand.
-    level : float
-        What the pack's add to all that is known, besides what its leaves hold.
+    known : array of bool, shape (n,), or None
+        Of what the pack's speak.
+    level, least : float
+        What the pack's add to all that is known, besides what its leaves hold; and what these hold for the others.
     own : array of uint8, shape (n_features, n), or None
         For the own: the levels of features.
     scores : array of float64, shape (n,)
@@ -46,7 +48,9 @@ class Heights(NamedTuple):
     """
 
     given: Standing | None
+    known: NDArray[np.bool_] | None
     level: float
+    least: float
     own: NDArray[np.uint8] | None
     scores: NDArray[np.float64]
 
@@ -57,10 +61,13 @@ class Grown(NamedTuple):
     given: Forest | None
     own: Forest | None
 
-    @property
-    def spread(self) -> float:
-        """How much more they may add for one candidate than for another; levelling makes it no more."""
-        return sum(forest.spread for forest in self if forest is not None)
+    def spread(self, pool: Pool) -> float | NDArray[np.float64]:
+        """Give how much more they may add for a candidate than for what stands before it, for all or shape (n,).
+
+        The pack's add the least, and no more than 0, to what is known and out of reach, and 0 to what is not known.
+        """
+        own = 0.0 if self.own is None else self.own.spread
+        return own if self.given is None else own + np.where(known(pool), 0.0, self.given.spread)
 
     def heights(
         self,
@@ -69,15 +76,15 @@ class Grown(NamedTuple):
         utilities: NDArray[np.float64] | NDArray[np.float32],
     ) -> Heights:
         """Ask them; ``utilities`` are ``w·x`` alone. O(n (n_features + n_trees))."""
-        given, level, own, scores = None, 0.0, None, np.zeros(features.shape[1])
+        given, told, level, least, own, scores = None, None, 0.0, 0.0, None, np.zeros(features.shape[1])
         if self.given is not None:
-            sizes = np.array([features.shape[1]])
-            given = standing(features, utilities, known(pool), sizes, pool.allowed)
-            scores, (level,) = added(self.given, given, utilities, sizes)
+            sizes, told = np.array([features.shape[1]]), known(pool)
+            given = standing(features, utilities, told, sizes, pool.allowed)
+            scores, (level,), (least,) = added(self.given, given, told, sizes)
         if self.own is not None:
             own = levels_of(features)
             scores = scores + self.own.scores(own)
-        return Heights(given, float(level), own, scores)
+        return Heights(given, told, float(level), float(least), own, scores)
 
     def averages(self, pool: Pool, heights: Heights) -> list[NDArray[np.float64]]:
         """Give of each forest the mean over the candidates of what each feature adds. O(n_trees n)."""
@@ -86,10 +93,11 @@ class Grown(NamedTuple):
         if pool.untouched:
             weights[0] += len(pool.untouched)
         n = max(float(weights.sum()), 1.0)
-        if self.given is not None and heights.given is not None:
-            of_known = weights * heights.given.known
-            whole = (self.given.root + heights.level) * float(of_known.sum())
-            found.append(np.append(self.given.average(heights.given.levels, of_known), whole) / n)
+        if self.given is not None and heights.given is not None and heights.known is not None:
+            near, of_known = weights[heights.given.at], float(weights[heights.known].sum())
+            n_near = float(near.sum())
+            whole = heights.level * of_known + self.given.root * n_near + heights.least * (of_known - n_near)
+            found.append(np.append(self.given.average(heights.given.levels, near), whole) / n)
         if self.own is not None and heights.own is not None:
             found.append(self.own.average(heights.own, weights) / n)
         return found
@@ -97,10 +105,13 @@ class Grown(NamedTuple):
     def said(self, heights: Heights, averages: Sequence[NDArray[np.float64]], columns: Sequence[int]) -> list[Said]:
         """Give what they say of some columns."""
         found, at = list[tuple[Any, NDArray[np.float64]]](), np.array(columns, np.intp)
-        if self.given is not None and heights.given is not None:
-            parts = self.given.contributions(heights.given.levels[:, at])
-            whole = np.full(len(at), self.given.root + heights.level)
-            found.append((_GIVEN, np.vstack([parts, whole]) * heights.given.known[at]))
+        if self.given is not None and heights.given is not None and heights.known is not None:
+            place = np.searchsorted(heights.given.at, at).clip(max=max(len(heights.given.at) - 1, 0))
+            near = heights.given.at[place] == at if len(heights.given.at) else np.zeros(len(at), np.bool_)
+            parts = np.zeros((len(_GIVEN), len(at)))
+            parts[:-1, near] = self.given.contributions(heights.given.levels[:, place[near]])
+            parts[-1] = (heights.level + np.where(near, self.given.root, heights.least)) * heights.known[at]
+            found.append((_GIVEN, parts))
         if self.own is not None and heights.own is not None:
             found.append((_OWN, self.own.contributions(heights.own[:, at])))
         given = []

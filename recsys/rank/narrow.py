@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learn.gather import Gathered
-from recsys.learn.standing import LEADERS
+from recsys.learn.standing import REACH
 from recsys.rank.candidates import Pool
 
 __all__ = ["WIDE", "narrowed"]
@@ -31,24 +31,26 @@ def narrowed(
     utilities: NDArray[np.float32],
     w: NDArray[np.float64],
     k: int,
-    spread: float = 0.0,
+    spread: float | NDArray[np.float64] = 0.0,
     leads: NDArray[np.bool_] | None = None,
 ) -> tuple[Pool, Gathered]:
     """Leave out who cannot be among the ``k`` best, by their utilities ``w·x`` in single precision.
 
-    ``spread`` is how much more what is yet to be added (by trees) may be for one candidate than for another; ``leads``
-    are those, shape (n,), whose leaders are compared with others, and therefore stay.
+    ``spread`` is how much more what is yet to be added (by trees) may be for a candidate than for what stands before
+    it, for all or shape (n,); ``leads`` are those, shape (n,), of whom trees of a pack speak if they are within reach
+    of the first, and who therefore stay then.
     Column 0, whose features the untouched items share, always stays, and comes first. O(n).
     """
     added = pool.added()
     scores = utilities if added is None else utilities + added.astype(np.float32)
-    allowed = np.ones(len(scores), np.bool_) if pool.allowed is None else pool.allowed
+    allowed = np.ones(len(scores), np.bool_) if pool.allowed is None else pool.allowed.copy()
     held = scores[allowed]
     if k < len(held):
         slack = _SLACK * float(np.abs(w).sum() + np.abs(scores).max())
         least = np.partition(held, len(held) - k)[len(held) - k] if k else np.inf
-        allowed = allowed & (scores >= least - 2.0 * slack - spread)
-    kept = (allowed if leads is None else allowed | _leaders(utilities, leads, w)).nonzero()[0]
+        near = scores >= least - 2.0 * slack - spread
+        allowed &= near if leads is None else near | _within_reach(utilities, leads, w)
+    kept = allowed.nonzero()[0]
     columns = np.concatenate(([0], kept[kept > 0]))
     offsets = None if pool.offsets is None else pool.offsets[columns]
     slots = columns if isinstance(pool.slots, slice) else pool.slots[columns]
@@ -57,12 +59,14 @@ def narrowed(
     return Pool(slots, ids, allowed[columns], pool.untouched, offsets, told), gathered.only(columns)
 
 
-def _leaders(utilities: NDArray[np.float32], leads: NDArray[np.bool_], w: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Give who may be among the leaders of a question, shape (n,)."""
+def _within_reach(
+    utilities: NDArray[np.float32], leads: NDArray[np.bool_], w: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Give who may be within reach of the first, shape (n,)."""
     held = utilities[leads]
-    if len(held) <= LEADERS:
+    if len(held) <= REACH:
         return leads
-    least = np.partition(held, len(held) - LEADERS)[len(held) - LEADERS]
+    least = np.partition(held, len(held) - REACH)[len(held) - REACH]
     slack = _SLACK * float(np.abs(w).sum() + np.abs(held).max())
     near: NDArray[np.bool_] = utilities >= least - 2.0 * slack
     return near & leads

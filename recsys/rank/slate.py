@@ -91,7 +91,7 @@ def _first_look(
     leads = None
     if grown is not None and grown.given is not None:
         leads = known(pool) if pool.allowed is None else known(pool) & pool.allowed
-    return *narrowed(pool, gathered, utility, w, k, 0.0 if grown is None else grown.spread, leads), means
+    return *narrowed(pool, gathered, utility, w, k, 0.0 if grown is None else grown.spread(pool), leads), means
 
 
 def explanation(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.learn.features import N_FEATURES
 from recsys.learn.forest import Forest
 from recsys.learn.lessons import LEVELS
-from recsys.learn.standing import LEADERS, N_STANDINGS, STANDINGS, added, standing
+from recsys.learn.standing import LEADERS, N_STANDINGS, STANDINGS, Standing, added, standing
 from tests.learn.standing_world import random_forest
 
 Floats = NDArray[np.float64]
@@ -38,24 +38,57 @@ def slowly(features: Floats, utilities: Floats, may_lead: NDArray[np.bool_]) -> 
     return np.array(rows), leads
 
 
-def test_many_questions_at_once_equal_one_after_another() -> None:
+def one_of(stand: Standing, some: slice) -> tuple[bytes, list[int], list[bool]]:
+    """What was said of the candidates of one question."""
+    here = (stand.at >= some.start) & (stand.at < some.stop)
+    return stand.levels[:, here].tobytes(), (stand.at[here] - some.start).tolist(), stand.leads[here].tolist()
+
+
+def parts(sizes: NDArray[np.intp]) -> list[slice]:
+    ends = sizes.cumsum().tolist()
+    return [slice(end - size, end) for end, size in zip(ends, sizes.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("reach", [256, 12])
+def test_many_questions_at_once_equal_one_after_another(reach: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys.learn.standing.REACH", reach)
     features, utilities, known, sizes = asked(60)
+    forest, n_told = random_forest(10), 0
     every = standing(features, utilities, known, sizes)
-    begin, n_told = 0, 0
-    for size in sizes.tolist():
-        some = slice(begin, begin + size)
-        one = standing(features[:, some], utilities[some], known[some], np.array([size]))
-        assert one.levels.tobytes() == np.ascontiguousarray(every.levels[:, some]).tobytes()
-        assert one.leads.tolist() == every.leads[some].tolist()
+    given = added(forest, every, known, sizes)
+    for number, some in enumerate(parts(sizes)):
+        size = np.array([some.stop - some.start])
+        one = standing(features[:, some], utilities[some], known[some], size)
+        assert one_of(one, slice(0, int(size[0]))) == one_of(every, some)
+        alone = added(forest, one, known[some], size)
+        assert alone.scores.tobytes() == given.scores[some].tobytes()
+        assert (alone.level[0], alone.least[0]) == (given.level[number], given.least[number])
         if known[some].any():
             distances, leads = slowly(features[:, some], utilities[some], known[some])
-            assert one.leads.tolist() == leads.tolist()
-            for row, level in zip(distances, one.levels, strict=True):
-                order = np.argsort(row)
-                assert (np.diff(level[order].astype(int)) >= 0).all(), "levels keep the order of distances"
+            assert one.leads.tolist() == leads[one.at].tolist()
+            for row, level in zip(distances[:, one.at], one.levels, strict=True):
+                assert (np.diff(level[np.argsort(row)].astype(int)) >= 0).all(), "levels keep the order of distances"
             n_told += 1
-        begin += size
     assert n_told > 50
+
+
+def test_what_is_out_of_reach_comes_after_what_is_within_in_the_order_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys.learn.standing.REACH", 12)
+    features, utilities, known, sizes = asked(40, seed=4)
+    stand = standing(features, utilities, known, sizes)
+    given = added(random_forest(30), stand, known, sizes)
+    within, n_beyond = np.zeros(len(known), np.bool_), 0
+    within[stand.at] = True
+    for number, some in enumerate(parts(sizes)):
+        beyond, near = known[some] & ~within[some], within[some]
+        if not beyond.any():
+            continue
+        n_beyond += int(beyond.sum())
+        assert near.sum() >= 12
+        assert (utilities + given.scores)[some][near].min() >= (utilities + given.scores)[some][beyond].max()
+        assert len(set(given.scores[some][beyond])) == 1
+        assert given.least[number] + given.level[number] <= 1e-12
+    assert n_beyond > 50
 
 
 def test_the_order_of_candidates_and_who_else_is_there_change_no_bit() -> None:
@@ -65,14 +98,12 @@ def test_the_order_of_candidates_and_who_else_is_there_change_no_bit() -> None:
         utilities += np.random.default_rng(seed).normal(0.0, 1e-3, len(utilities))
         n = len(utilities)
         known[:] = np.arange(n) > 0
-        stand = standing(features, utilities, known, np.array([n]))
-        given, level = added(forest, stand, utilities, np.array([n]))
-        for order in (np.random.default_rng(seed).permutation(n), np.flatnonzero(stand.leads | (np.arange(n) == 0))):
-            size = np.array([len(order)])
-            again = standing(features[:, order], utilities[order], known[order], size)
-            assert again.levels.tobytes() == np.ascontiguousarray(stand.levels[:, order]).tobytes()
-            told, level_again = added(forest, again, utilities[order], size)
-            assert (told.tobytes(), level_again.tobytes()) == (given[order].tobytes(), level.tobytes())
+        given = added(forest, standing(features, utilities, known, np.array([n])), known, np.array([n]))
+        order = np.random.default_rng(seed).permutation(n)
+        stand = standing(features[:, order], utilities[order], known[order], np.array([n]))
+        again = added(forest, stand, known[order], np.array([n]))
+        assert again.scores.tobytes() == given.scores[order].tobytes()
+        assert (again.level[0], again.least[0]) == (given.level[0], given.least[0])
 
 
 def test_levels_lie_on_one_grid_for_everyone() -> None:
@@ -91,18 +122,24 @@ def test_only_what_is_allowed_leads() -> None:
     allowed = np.ones(len(known), np.bool_)
     allowed[best] = False
     one = standing(features, utilities, known, np.array([len(known)]), allowed)
-    assert not one.leads[best]
-    assert one.levels[N_FEATURES, best] == LEVELS - 1, "better than the first of those who lead"
+    assert not one.leads[one.at == best].any()
+    assert one.levels[N_FEATURES, one.at == best] == LEVELS - 1, "better than the first of those who lead"
 
 
-def test_where_nobody_leads_all_stand_alike_and_nothing_is_added() -> None:
+def test_where_nobody_is_known_nothing_is_added() -> None:
     features, utilities, known, _ = asked(1, seed=3)
+    known[:] = False
     sizes = np.array([len(known)])
-    one = standing(features, utilities, np.zeros(len(known), np.bool_), sizes)
+    given = added(random_forest(5), standing(features, utilities, known, sizes), known, sizes)
+    assert given.scores.tolist() == [0.0] * len(known)
+    assert (given.level.tolist(), given.least.tolist()) == ([0.0], [0.0])
+
+
+def test_where_nobody_may_lead_all_stand_alike() -> None:
+    features, utilities, known, _ = asked(1, seed=3)
+    one = standing(features, utilities, known, np.array([len(known)]), np.zeros(len(known), np.bool_))
+    assert len(one.at) == known.sum()
     assert len(np.unique(one.levels, axis=1).T) == 1
-    given, level = added(random_forest(5), one, utilities, sizes)
-    assert given.tolist() == [0.0] * len(known)
-    assert np.isfinite(level).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -110,17 +147,17 @@ def test_what_is_known_stays_as_likely_as_it_was_beside_what_was_never_used(seed
     features, utilities, known, sizes = asked(30, seed)
     forest = random_forest(20, seed)
     stand = standing(features, utilities, known, sizes)
-    given, level = added(forest, stand, utilities, sizes)
-    assert np.ptp(given) > 0.1
-    assert not given[~known].any()
-    begin = 0
-    for size, one in zip(sizes.tolist(), level.tolist(), strict=True):
-        leads = np.arange(begin, begin + size)[stand.leads[begin : begin + size]]
-        before, after = (np.exp(scores[leads]).sum() for scores in (utilities, utilities + given))
+    given = added(forest, stand, known, sizes)
+    assert np.ptp(given.scores) > 0.1
+    assert not given.scores[~known].any()
+    leads = np.zeros(len(known), np.bool_)
+    leads[stand.at[stand.leads]] = True
+    alone = np.zeros(len(known))
+    alone[stand.at] = forest.scores(stand.levels)
+    for some, one in zip(parts(sizes), given.level.tolist(), strict=True):
+        before, after = (np.exp(scores[some][leads[some]]).sum() for scores in (utilities, utilities + given.scores))
         np.testing.assert_allclose(after, before, rtol=1e-12)
-        alone = forest.scores(np.ascontiguousarray(stand.levels[:, begin : begin + size]))
-        np.testing.assert_allclose(given[begin : begin + size], (alone + one) * known[begin : begin + size], atol=1e-12)
-        begin += size
+        np.testing.assert_allclose(given.scores[some], (alone[some] + one) * known[some], atol=1e-12)
 
 
 def test_trees_of_eight_leaves_equal_lightgbm() -> None:

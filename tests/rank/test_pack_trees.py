@@ -92,7 +92,10 @@ def test_an_explanation_names_what_the_trees_add(rec: Recommender) -> None:
         assert all(abs(t.contribution - t.weight * (t.value - t.average)) < 1e-12 for t in found.terms)
 
 
-def test_a_first_look_leaves_nobody_out(rec: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reach", [256, 10])
+def test_a_first_look_leaves_nobody_out(rec: Recommender, monkeypatch: pytest.MonkeyPatch, reach: int) -> None:
+    for module in ("recsys.learn.standing", "recsys.rank.narrow"):
+        monkeypatch.setattr(f"{module}.REACH", reach)
     asked = [{"at": AT + 3_600.0 * hour, "context": {"morning": hour % 2 == 0}} for hour in range(12)]
     asked += [one | {"exclude": ["item-1", "item-4"]} for one in asked]
     every = [[(r.item_id, r.score) for r in rec.recommend(4, **one)] for one in asked]  # type: ignore[arg-type]
