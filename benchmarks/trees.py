@@ -216,7 +216,7 @@ def _rows(
         share = round(100.0 * served / max(asked, 1), 2)
         rows.append((f"{name}, {who}", len(users), *means, *cells, share, len(verdicts), sum(verdicts)))
     switched = sum(any(one.serves) for one in found)
-    notes.append(f"{name}: the sum served for {switched} of {len(logs)} people at some time.")
+    notes.append(f"{name}: own trees joined the score for {switched} of {len(logs)} people at some time.")
     return rows
 
 
