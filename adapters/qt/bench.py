@@ -21,7 +21,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QSize, Qt, QTimer
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView
@@ -96,7 +96,7 @@ class Person:
 class Bench:
     """A list in a window, a log of its person, and phases in which both are kept busy."""
 
-    def __init__(self, path: Path, rows: int, events: int, seconds: float) -> None:
+    def __init__(self, path: Path, rows: int, events: int, seconds: float, *, grid: bool = True) -> None:
         self._path, self._rows, self._events, self._seconds = path, rows, events, seconds
         self._draw, self._ticks = random.Random(5), Ticks()
         self.found: dict[str, Mapping[str, float]] = {}
@@ -111,6 +111,8 @@ class Bench:
         self._view.resize(360, 640)
         self._view.setModel(self._source)
         self._view.show()
+        if grid:
+            self._view.setGridSize(QSize(1, self._view.sizeHintForRow(0)))  # a layout asks half as much of the model
         self._person = Person(self._view)
         with opened(path) as recommender:
             recommender.record_many(events_of(rows, events))
@@ -180,11 +182,12 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=10.0, help="a phase")
     parser.add_argument("--interval", type=float, default=0.00005, help="switch interval, seconds; 0 leaves Python's")
+    parser.add_argument("--no-grid", dest="grid", action="store_false", help="lay the list out without a grid size")
     parser.add_argument("--json", type=Path, help="where to write the numbers too")
     asked = parser.parse_args()
     application = QApplication([])
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder) / "me.db", asked.rows, asked.events, asked.seconds)
+        bench = Bench(Path(folder) / "me.db", asked.rows, asked.events, asked.seconds, grid=asked.grid)
         bench.run(asked.interval or None)
     print(f"{bench.n_trees} trees at most" if TREES else "no trees: LightGBM is not installed")
     if bench.failures:
