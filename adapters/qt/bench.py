@@ -3,7 +3,7 @@
 ``python adapters/qt/bench.py [--rows 1000] [--seconds 10]`` shows a list of rows with a long log behind it, lets a
 person scroll 20 times and click 5 times a second, and has the recommender work on all the while. A timer that is due
 every millisecond notes how long after the one before it came. Prints a table of those gaps, phase by phase; the first
-is the same list, scrolled and clicked, without a recommender.
+is the same list, scrolled and clicked, without a recommender. With LightGBM installed, trees grow.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QSize, Qt, QTimer
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView
-from recsys import Recommender
+from recsys import Recommender, Settings
 
 from recsys_qt import Learner, RankedModel
 
@@ -32,6 +33,7 @@ START_S = 1_700_000_000
 LIMIT_MS = 16.0
 EVERY_MS = 40  # between two of the person's doings
 QUANTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+TREES = find_spec("lightgbm") is not None
 
 
 def events_of(n_rows: int, n_events: int, start_s: float = START_S, seed: int = 7) -> list[dict[str, object]]:
@@ -39,6 +41,11 @@ def events_of(n_rows: int, n_events: int, start_s: float = START_S, seed: int = 
     weights = [1.0 / (1 + n) for n in range(n_rows)]
     chosen = random.Random(seed).choices(range(n_rows), weights, k=n_events)
     return [{"item_id": f"row-{row}", "kind": "open", "at": start_s + 60.0 * n} for n, row in enumerate(chosen)]
+
+
+def opened(path: Path) -> Recommender:
+    """Open the log; trees are grown where that can be."""
+    return Recommender(path, settings=Settings(trees=TREES))
 
 
 class Ticks:
@@ -89,11 +96,12 @@ class Person:
 class Bench:
     """A list in a window, a log of its person, and phases in which both are kept busy."""
 
-    def __init__(self, path: Path, rows: int, events: int, seconds: float) -> None:
+    def __init__(self, path: Path, rows: int, events: int, seconds: float, *, grid: bool = True) -> None:
         self._path, self._rows, self._events, self._seconds = path, rows, events, seconds
         self._draw, self._ticks = random.Random(5), Ticks()
         self.found: dict[str, Mapping[str, float]] = {}
         self.failures: list[object] = []
+        self.n_trees = 0
         self._source = QStandardItemModel()
         for n in range(rows):
             item = QStandardItem(f"Row number {n}")
@@ -103,14 +111,16 @@ class Bench:
         self._view.resize(360, 640)
         self._view.setModel(self._source)
         self._view.show()
+        if grid:
+            self._view.setGridSize(QSize(1, self._view.sizeHintForRow(0)))  # a layout asks half as much of the model
         self._person = Person(self._view)
-        with Recommender(path) as recommender:
+        with opened(path) as recommender:
             recommender.record_many(events_of(rows, events))
 
     def run(self, interval_s: float | None) -> None:
         """Go through all phases."""
         self._phase("no recommender")
-        learner = Learner(lambda: Recommender(self._path), switch_interval_s=interval_s)
+        learner = Learner(lambda: opened(self._path), switch_interval_s=interval_s)
         learner.failed.connect(self.failures.append)
         model = RankedModel(learner)
         model.setSourceModel(self._source)
@@ -122,17 +132,25 @@ class Bench:
         for name, job in self._jobs().items():
             learner.wait(60_000)
             self._phase(f"learning, {name}", learner, job)
+            learner.ask(self._count)
         learner.close()
 
     def _jobs(self) -> dict[str, Callable[[Recommender], object]]:
         """What the recommender does all the while, beside what the person asks of it."""
-        late_s = START_S + 60.0 * (self._events - 300) + 0.5
         return {
-            "late events": lambda rec: rec.record_many(events_of(self._rows, 10, late_s, self._draw.randrange(10**6))),
-            "maintenance": lambda rec: rec.maintain(5.0),
+            "late events": self._late,
+            "maintenance": lambda rec: rec.maintain(5.0) or self._late(rec),  # which gives it work again
             "forgetting": lambda rec: rec.forget(items=[f"row-{self._draw.randrange(self._rows)}"]),
             "evaluation": lambda rec: rec.evaluate(),
         }
+
+    def _late(self, recommender: Recommender) -> None:
+        late_s = START_S + 60.0 * (self._events - 300) + 0.5
+        recommender.record_many(events_of(self._rows, 10, late_s, self._draw.randrange(10**6)))
+
+    def _count(self, recommender: Recommender) -> None:
+        trees = recommender.stats().trees
+        self.n_trees = max(self.n_trees, trees.n_trees if trees is not None else 0)
 
     def _phase(
         self, name: str, learner: Learner | None = None, job: Callable[[Recommender], object] | None = None
@@ -164,12 +182,14 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=10.0, help="a phase")
     parser.add_argument("--interval", type=float, default=0.00005, help="switch interval, seconds; 0 leaves Python's")
+    parser.add_argument("--no-grid", dest="grid", action="store_false", help="lay the list out without a grid size")
     parser.add_argument("--json", type=Path, help="where to write the numbers too")
     asked = parser.parse_args()
     application = QApplication([])
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder) / "me.db", asked.rows, asked.events, asked.seconds)
+        bench = Bench(Path(folder) / "me.db", asked.rows, asked.events, asked.seconds, grid=asked.grid)
         bench.run(asked.interval or None)
+    print(f"{bench.n_trees} trees at most" if TREES else "no trees: LightGBM is not installed")
     if bench.failures:
         print(f"{len(bench.failures)} jobs failed, the first with {bench.failures[0]!r}")
     if asked.json:

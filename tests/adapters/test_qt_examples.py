@@ -211,3 +211,21 @@ def test_the_pictures_can_be_made(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["qt-films.png", "qt-launcher.png"]
+
+
+def test_a_history_or_a_catalogue_that_is_not_there_is_said_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("what,when\none,two\n")
+    for main, words in (
+        (launcher.main, ["--history", str(tmp_path / "nowhere")]),
+        (films.main, ["--films", str(tmp_path / "nowhere")]),
+        (films.main, ["--films", str(wrong)]),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, "--db", str(tmp_path / "me.db")])
+        said = capsys.readouterr().err
+        assert stopped.value.code == 2
+        assert words[0] in said.splitlines()[-1]
+        assert str(tmp_path) not in said

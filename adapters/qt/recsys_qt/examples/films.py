@@ -149,9 +149,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--films", type=Path, default=OWN, help="a catalogue; one of 120 when not given")
     parser.add_argument("--db", default="films.db", help="where to keep what is learnt (films.db)")
     asked = parser.parse_args(arguments)
+    try:
+        films = read_films(asked.films)
+    except (OSError, KeyError, ValueError):
+        films = []
+    if not films:
+        parser.error("--films: no catalogue that can be read, or no film in it")
     application = QApplication.instance() or QApplication(sys.argv[:1])
     learner = Learner(lambda: Recommender(asked.db))
-    window = Window(learner, read_films(asked.films))
+    window = Window(learner, films)
     learner.failed.connect(lambda error: window.statusBar().showMessage(str(error)))
     window.show()
     application.exec()

@@ -142,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--db", type=Path, help="where to keep what is learnt; your data folder when not given")
     parser.add_argument("--stay", action="store_true", help="leave the window open after a choice")
     asked = parser.parse_args(arguments)
+    if asked.history is not None and not asked.history.is_file():
+        parser.error("--history: there is no such file")
     application = QApplication.instance() or QApplication(sys.argv[:1])
     history = asked.history or find_history(os.environ, Path.home())
     path = asked.db or _data_folder() / "launcher.db"

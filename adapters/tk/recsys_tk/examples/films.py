@@ -112,11 +112,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--films", type=Path, default=OWN, help="a catalogue; one of 120 when not given")
     parser.add_argument("--db", default="films.db", help="where to keep what is learnt (films.db)")
     asked = parser.parse_args(arguments)
-    root = tk.Tk(className="films")
+    try:
+        films = read_films(asked.films)
+    except (OSError, KeyError, ValueError):
+        films = []
+    if not films:
+        parser.error("--films: no catalogue that can be read, or no film in it")
+    try:
+        root = tk.Tk(className="films")
+    except tk.TclError as error:  # no display
+        parser.exit(1, f"{parser.prog}: {error}\n")
     root.title("Films")
     root.geometry("640x480")
     learner = Learner(root, lambda: Recommender(asked.db), failed=lambda error: window.said.set(str(error)))
-    window = Films(root, learner, read_films(asked.films))
+    window = Films(root, learner, films)
     window.pack(fill="both", expand=True)
     root.mainloop()
     learner.close()

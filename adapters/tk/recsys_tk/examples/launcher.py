@@ -113,9 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--db", type=Path, help="where to keep what is learnt; your data folder when not given")
     parser.add_argument("--stay", action="store_true", help="leave the window open after a choice")
     asked = parser.parse_args(arguments)
+    if asked.history is not None and not asked.history.is_file():
+        parser.error("--history: there is no such file")
     history = asked.history or find_history(os.environ, Path.home())
     path = asked.db or _data_folder() / "launcher.db"
-    root = tk.Tk(className="launcher")
+    try:
+        root = tk.Tk(className="launcher")
+    except tk.TclError as error:  # no display
+        parser.exit(1, f"{parser.prog}: {error}\n")
     root.title("Launcher")
     failures: list[BaseException] = []
 
