@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Grove", "Growing"]
 
 _NOTHING: Final = Forest.of([])
+_FIRST_TREE: Final = 0.2  # of the time that it takes LightGBM to be told the lessons, a tree takes at most
+_LOADING_S: Final = 0.1  # no less, while lessons are told in a fifth of it
 _ALL: Final = -1  # stands for every stage: the table cannot be read row by row
 
 
@@ -40,8 +42,20 @@ class Growing:
     Stability: provisional
     """
 
-    def __init__(self, window: Window, begun: Stage, goal: int, basis: str = "", version: int = 0) -> None:
+    def __init__(
+        self,
+        window: Window,
+        begun: Stage,
+        goal: int,
+        basis: str = "",
+        version: int = 0,
+        *,
+        before: Stage | None = None,
+        after: tuple[Window, Stage] | None = None,
+    ) -> None:
         self.begun = begun
+        self.evidence: NDArray[np.float32] | None = None  # of the last stage, on the lessons after it
+        self._before, self._after = before, after
         self.at_us = int(window.at_us.max())
         self.version = version  # of the state that it is grown from
         self.basis = basis
@@ -55,16 +69,24 @@ class Growing:
     def advance(self, deadline: float) -> None:
         """Grow trees until the stage is complete or the time, of ``time.perf_counter``, is near; at least one.
 
-        The first time, LightGBM is loaded and told the lessons.
+        The first time LightGBM is loaded and told the lessons, which may be all that there is time for.
 
         Raises
         ------
         MissingExtraError
             When LightGBM is not installed.
         """
-        if self._grower is None:
-            self._grower = Grower(self._window, self.begun.forest)
+        if not self.begun.made_from:
+            self.begun = self.begun._replace(made_from=_made_from(self._window, self._before))
+        if self._after is not None:
+            self.evidence, self._after = stages.judged(self._after[0], self._after[1].forest), None
         taken = 0.0  # by the last tree
+        if self._grower is None:
+            began = time.perf_counter()
+            self._grower = Grower(self._window, self.begun.forest)
+            told = time.perf_counter() - began
+            # Not where LightGBM had to be loaded: a process that takes one step only would never grow a tree.
+            taken = told * _FIRST_TREE if told < _LOADING_S else 0.0
         while not self._finished and (not taken or time.perf_counter() + taken < deadline):
             began = time.perf_counter()
             tree = self._grower.grow()
@@ -249,6 +271,8 @@ class Grove:
         store.save_stage(stage.number, growing.at_us, growing.basis, growing.blob)
         self._refresh(store, live)
         self._stages[stage.number] = stage
+        if growing.evidence is not None:
+            self._evidence[stage.number - 1] = growing.evidence
         if stage.complete:
             self._growing = self._verdict = None
             old = [number for number in self._stages if number not in stages.needed(_lessons(live).n)]
@@ -266,10 +290,13 @@ class Grove:
         lessons = _lessons(live)
         window = stages.lessons_of(lessons, number)
         before = None if stages.begins(number) == number else self._stages[number - 1]
-        begun = self._stages.get(number)
+        begun, last = self._stages.get(number), self._stages.get(number - 1)
+        # What it is made from is digested, and what the last one was worth judged, with nobody waiting.
         if begun is None:
-            begun = Stage(number, False, before.forest if before else _NOTHING, _made_from(window, before))
-        return Growing(window, begun, stages.goal(number), live.basis, live.version)
+            begun = Stage(number, False, before.forest if before else _NOTHING, b"")
+        is_judged = last is None or not last.complete or number - 1 in self._evidence
+        after = None if last is None or is_judged else (stages.lessons_after(lessons, number - 1), last)
+        return Growing(window, begun, stages.goal(number), live.basis, live.version, before=before, after=after)
 
     def _refresh(self, store: Store, live: Live) -> None:
         """Read the stages from the file, if they or the state may be others than they were."""
